@@ -1,0 +1,1 @@
+"""The directory: accounts, sessions and what belongs to them. Knows no HTTP."""

@@ -1,0 +1,208 @@
+"""Accounts: one directory for all contracts."""
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import peewee
+
+from models import clock, passwords
+from models.database import Model
+from models.errors import (
+    AccountNotFound,
+    EmailTaken,
+    MobileTaken,
+    UsernameReserved,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+)
+
+RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
+"""Path words beside /user/{id_or_username}: an account of that name could never be reached."""
+
+LARGEST_ID = 2**63 - 1
+UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile": MobileTaken}
+
+
+def fold(name: str) -> str:
+    """Return the form in which names are compared: NFKC and case folding."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Say which unique value was taken."""
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        for column, taken in UNIQUE.items():
+            if column in str(error):
+                raise taken from None
+        raise
+
+
+class Account(Model):
+    """A person or program that can log in. Times are Unix seconds; unset text is NULL."""
+
+    id: int = peewee.BigAutoField()
+    username: str = peewee.CharField(max_length=64)
+    username_key: str = peewee.TextField(unique=True)
+    password_hash: str = peewee.CharField(max_length=512)
+    display_name: str | None = peewee.CharField(max_length=64, null=True)
+    email: str | None = peewee.CharField(max_length=254, null=True)
+    email_key: str | None = peewee.TextField(null=True, unique=True)
+    mobile: str | None = peewee.CharField(max_length=32, null=True, unique=True)
+    domain: str | None = peewee.CharField(max_length=255, null=True)
+    property: str | None = peewee.CharField(max_length=1024, null=True)
+    photo: str | None = peewee.CharField(max_length=2048, null=True)
+    job: str | None = peewee.CharField(max_length=128, null=True)
+    school: str | None = peewee.CharField(max_length=128, null=True)
+    introduct: str | None = peewee.CharField(max_length=4096, null=True)
+    admin: bool = peewee.BooleanField(default=False)
+    disabled: bool = peewee.BooleanField(default=False)
+    created: int = peewee.BigIntegerField()
+    updated: int = peewee.BigIntegerField()
+    sessions: Any
+    """Sessions of this account, in all contracts (the other side of `Session.account`)."""
+
+    @classmethod
+    def register(cls, username: str, password: str, **profile: Any) -> Self:
+        """Make an account.
+
+        Raises UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
+        """
+        columns = _columns({"username": username, **profile})
+        hashed = passwords.hash(password)
+        now = clock.now()
+        with _told_apart():
+            account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
+        return account
+
+    @classmethod
+    def authenticate(cls, name: str, password: str, by_email: bool = False) -> Self:
+        """Find the enabled account with this name (or e-mail address) and password.
+
+        Raises WrongCredentials, after the same work for unknown and for known names.
+        """
+        key = fold(name)
+        account: Self | None = cls.get_or_none(cls.username_key == key)
+        if account is None and by_email:
+            account = cls.get_or_none(cls.email_key == key)
+        if account is None:
+            passwords.verify_nobody(password)
+            raise WrongCredentials
+        if not passwords.verify(account.password_hash, password) or account.disabled:
+            raise WrongCredentials
+        if passwords.is_outdated(account.password_hash):
+            account._store_hash(passwords.hash(password), account.password_hash)
+        return account
+
+    @classmethod
+    def by_id(cls, id: int) -> Self:
+        """Find an account by its id. Raises AccountNotFound."""
+        if not 0 < id <= LARGEST_ID:
+            raise AccountNotFound
+        return cls._the_one(cls.id == id)
+
+    @classmethod
+    def by_username(cls, username: str) -> Self:
+        """Find an account by its username. Raises AccountNotFound."""
+        return cls._the_one(cls.username_key == fold(username))
+
+    @classmethod
+    def find(cls, id_or_username: str) -> Self:
+        """Find an account by id if all are digits and there is one, else by username. Raises AccountNotFound."""
+        if id_or_username.isascii() and id_or_username.isdigit():
+            try:
+                return cls.by_id(int(id_or_username))
+            except AccountNotFound:
+                pass
+        return cls.by_username(id_or_username)
+
+    @classmethod
+    def page(cls, order: list[tuple[str, str]], offset: int, limit: int) -> list[Self]:
+        """Return accounts in order, e.g. `[("username", "asc"), ("id", "desc")]`."""
+        terms = [getattr(getattr(cls, field), direction)() for field, direction in order]
+        return list(cls.select().order_by(*terms).offset(offset).limit(limit))
+
+    def change(self, **fields: Any) -> None:
+        """Change username, e-mail, mobile or profile fields; None unsets. Raises the Taken errors."""
+        if not fields:
+            return
+        columns = _columns(fields)
+        with _told_apart():
+            self._write(**columns)
+
+    def change_password(self, old: str, new: str, keep: Any = None) -> None:
+        """Set a new password if the old one is right, and end all sessions but the one to keep.
+
+        Raises WrongPassword.
+        """
+        current = self.password_hash
+        if not passwords.verify(current, old):
+            raise WrongPassword
+        hashed = passwords.hash(new)
+        if not self._store_hash(hashed, current):
+            raise WrongPassword
+        self._end_sessions(keep)
+
+    def set_password(self, new: str, keep: Any = None) -> None:
+        """Set a new password, and end all sessions but the one to keep."""
+        hashed = passwords.hash(new)
+        self._write(password_hash=hashed)
+        self._end_sessions(keep)
+
+    def has_password(self, password: str) -> bool:
+        """Tell whether this is the account's password."""
+        return passwords.verify(self.password_hash, password)
+
+    def disable(self) -> None:
+        """Keep the account from logging in, and end its sessions."""
+        self._write(disabled=True)
+        self._end_sessions(None)
+
+    def enable(self) -> None:
+        """Let the account log in again."""
+        self._write(disabled=False)
+
+    @property
+    def shown_name(self) -> str:
+        """Return the display name, or the username where none is set."""
+        return self.display_name or self.username
+
+    def _write(self, **columns: Any) -> None:
+        columns["updated"] = clock.now()
+        if not Account.update(**columns).where(Account.id == self.id).execute():
+            raise AccountNotFound
+        self.__data__.update(columns)
+
+    def _store_hash(self, new: str, old: str) -> bool:
+        """Replace the hash unless somebody was faster."""
+        kept = (Account.id == self.id) & (Account.password_hash == old)
+        changed = Account.update(password_hash=new, updated=clock.now()).where(kept).execute()
+        return bool(changed)
+
+    def _end_sessions(self, keep: Any) -> None:
+        self.sessions.model.end_all(self, keep)
+
+    @classmethod
+    def _the_one(cls, condition: Any) -> Self:
+        account: Self | None = cls.get_or_none(condition)
+        if account is None:
+            raise AccountNotFound
+        return account
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Add the comparable form of names to the fields that are about to be written."""
+    columns = dict(fields)
+    if "username" in fields:
+        key = fold(fields["username"])
+        if key in RESERVED:
+            raise UsernameReserved
+        columns["username_key"] = key
+    if "email" in fields:
+        columns["email_key"] = fold(fields["email"]) if fields["email"] else None
+    return columns

@@ -1,0 +1,129 @@
+"""What the directory refuses, and why. No HTTP here: each contract has its own words in its `fail()`.
+
+DirectoryError
+├── WrongCredentials
+├── WrongPassword
+├── SamePassword
+├── AlreadyLoggedIn
+├── SessionDead
+├── NotYours
+├── AccountNotFound
+├── Taken
+│   ├── UsernameTaken
+│   │   └── UsernameReserved
+│   ├── EmailTaken
+│   └── MobileTaken
+├── Oneself
+├── AlreadyFriends
+├── NotFriends
+├── NothingPending
+├── ProjectNotFound
+├── NotAMember
+├── BadGraph
+├── WrongCode
+├── KeyNotFound
+└── KeyTaken
+"""
+
+
+class DirectoryError(Exception):
+    """Base of all refusals.
+
+    keeps_changes: what the verb wrote before it refused is committed all the same (a counted try, for one).
+    final: no other credential of the request is looked at after this refusal.
+    """
+
+    keeps_changes = False
+    final = False
+
+
+class WrongCredentials(DirectoryError):
+    """Raised when no enabled account has this name and password."""
+
+
+class WrongPassword(DirectoryError):
+    """Raised when the current password given for a change is not the account's."""
+
+
+class SamePassword(DirectoryError):
+    """Raised when the new password equals the current one."""
+
+
+class AlreadyLoggedIn(DirectoryError):
+    """Raised when a live session asks to log in again."""
+
+    final = True
+
+
+class SessionDead(DirectoryError):
+    """Raised when a token or cookie names no live session of its contract."""
+
+
+class NotYours(DirectoryError):
+    """Raised when a caller reaches for what belongs to somebody else."""
+
+
+class AccountNotFound(DirectoryError):
+    """Raised when no account has this id or username."""
+
+
+class Taken(DirectoryError):
+    """Base of the refusals where a unique value belongs to another account."""
+
+
+class UsernameTaken(Taken):
+    """Raised when another account has this username."""
+
+
+class UsernameReserved(UsernameTaken):
+    """Raised when the username is a path word of a contract."""
+
+
+class EmailTaken(Taken):
+    """Raised when another account has this e-mail address."""
+
+
+class MobileTaken(Taken):
+    """Raised when another account has this mobile number."""
+
+
+class Oneself(DirectoryError):
+    """Raised when an account applies for its own friendship."""
+
+
+class AlreadyFriends(DirectoryError):
+    """Raised when two friends apply again."""
+
+
+class NotFriends(DirectoryError):
+    """Raised when an act needs a friendship that does not exist."""
+
+
+class NothingPending(DirectoryError):
+    """Raised when there is no application or invitation to answer."""
+
+
+class ProjectNotFound(DirectoryError):
+    """Raised when no project has this id."""
+
+
+class NotAMember(DirectoryError):
+    """Raised when a project is used by an account that is not its member."""
+
+
+class BadGraph(DirectoryError):
+    """Raised when entities or triads of an import do not fit together; the text names the row."""
+
+
+class WrongCode(DirectoryError):
+    """Raised when a recovery code or link is wrong, used up or too old."""
+
+    keeps_changes = True
+
+
+class KeyNotFound(DirectoryError):
+    """Raised when no access key has this accessid."""
+
+
+class KeyTaken(DirectoryError):
+    """Raised when another access key has this accessid."""

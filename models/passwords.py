@@ -1,0 +1,46 @@
+"""Argon2id. The only module that sees how a password is stored."""
+
+from functools import cache
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from models import rules
+
+
+@cache
+def _hasher(time_cost: int, memory_kib: int, parallelism: int) -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(time_cost, memory_kib, parallelism)
+
+
+def _current() -> argon2.PasswordHasher:
+    now = rules.current
+    return _hasher(now.argon2_time_cost, now.argon2_memory_kib, now.argon2_parallelism)
+
+
+def hash(password: str) -> str:
+    """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
+    return _current().hash(password)
+
+
+def verify(hashed: str, password: str) -> bool:
+    """Tell whether the password is the hashed one."""
+    try:
+        return _current().verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def verify_nobody(password: str) -> None:
+    """Spend the time of a check for an account that does not exist, so that time does not tell."""
+    verify(_nobody(_current()), password)
+
+
+def is_outdated(hashed: str) -> bool:
+    """Tell whether the hash was made with other parameters than today's."""
+    return _current().check_needs_rehash(hashed)
+
+
+@cache
+def _nobody(hasher: argon2.PasswordHasher) -> str:
+    return hasher.hash("nobody")

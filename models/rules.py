@@ -1,0 +1,63 @@
+"""Lifetimes and limits that the directory lives by.
+
+The defaults stand here. The server's settings extend this class, so every field can be set from the environment
+as `ROLLBOOK_<FIELD>`.
+"""
+
+from dataclasses import dataclass
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What may be set, with its default. Lifetimes are in seconds."""
+
+    policy: str = "documented"
+    """Who may call what: `documented` or `guarded`."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Address under which people reach the server; mailed links start with it."""
+    secret_keys: tuple[bytes, ...] = (b"",)
+    """Keys of the server; the first signs, all verify."""
+
+    dbms_session_seconds: int = 30 * DAY
+    sso_session_seconds: int = 4 * HOUR
+    signed_session_seconds: int = 30 * DAY
+    annotation_session_seconds: int = 14 * DAY
+    indexy_session_seconds: int = 12 * HOUR
+    refresh_seconds: int = MINUTE
+    """A sliding session is written at most this often."""
+
+    mobile_code_seconds: int = 10 * MINUTE
+    mobile_code_tries: int = 5
+    email_link_seconds: int = 30 * MINUTE
+
+    signature_max_ahead_seconds: int = 18 * HOUR
+    signature_date_skew_seconds: int = 15 * MINUTE
+    datasvr: str = ""
+    """Data server named to clients of the signed contract; left out where empty."""
+
+    argon2_time_cost: int = 2
+    argon2_memory_kib: int = 19_456
+    argon2_parallelism: int = 1
+
+    @property
+    def secret_key(self) -> bytes:
+        """Return the key that signs."""
+        return self.secret_keys[0]
+
+    def session_seconds(self, contract: str) -> int:
+        """Return the lifetime of a session of one contract."""
+        seconds: int = getattr(self, f"{contract}_session_seconds")
+        return seconds
+
+
+current = Rules()
+
+
+def apply(rules: Rules) -> None:
+    """Make these the rules of this process."""
+    global current
+    current = rules

@@ -1,0 +1,96 @@
+"""Sessions: who is logged in, through which contract, until when."""
+
+from typing import Self
+
+import peewee
+
+from models import clock, rules
+from models.account import Account
+from models.database import Model
+from models.errors import SessionDead
+from models.secret import digest
+
+SLIDING = {"sso"}
+"""Contracts whose sessions live on while they are used."""
+
+
+class Session(Model):
+    """A live token or cookie of one contract. Times are Unix seconds."""
+
+    id: int = peewee.BigAutoField()
+    account: Account = peewee.ForeignKeyField(Account, backref="sessions", on_delete="CASCADE")
+    contract: str = peewee.CharField(max_length=16)
+    secret_digest: str = peewee.CharField(max_length=64, unique=True)
+    created: int = peewee.BigIntegerField()
+    expires: int = peewee.BigIntegerField(index=True)
+
+    @classmethod
+    def open(cls, account: Account, contract: str, secret: str) -> Self:
+        """Open a session of this contract under this secret."""
+        now = clock.now()
+        session: Self = cls.create(
+            account=account,
+            contract=contract,
+            secret_digest=digest(secret),
+            created=now,
+            expires=now + rules.current.session_seconds(contract),
+        )
+        return session
+
+    @classmethod
+    def find(cls, contract: str, secret: str) -> Self:
+        """Find the live session with this secret, its account with it; let it slide where the contract says so.
+
+        Raises SessionDead.
+        """
+        session: Self | None = (
+            cls.select(cls, Account)
+            .join(Account)
+            .where(cls.secret_digest == digest(secret), cls.contract == contract)
+            .first()
+        )
+        if session is None or session.expires <= clock.now() or session.account.disabled:
+            raise SessionDead
+        if contract in SLIDING:
+            session._slide()
+        return session
+
+    @classmethod
+    def exchange(cls, contract: str, account: Account, old: str, new: str) -> None:
+        """Replace a live secret by a new one with a fresh lifetime; of two calls at once, one wins.
+
+        Raises SessionDead.
+        """
+        now = clock.now()
+        changed = (
+            cls.update(secret_digest=digest(new), expires=now + rules.current.session_seconds(contract))
+            .where(
+                cls.secret_digest == digest(old),
+                cls.contract == contract,
+                cls.account == account,
+                cls.expires > now,
+            )
+            .execute()
+        )
+        if not changed:
+            raise SessionDead
+
+    def end(self) -> None:
+        """End this session. Raises SessionDead when it had ended meanwhile."""
+        if not self.delete_instance():
+            raise SessionDead
+
+    @classmethod
+    def end_all(cls, account: Account, keep: "Session | None" = None) -> None:
+        """End the account's sessions in all contracts, but for the one to keep."""
+        ended = cls.delete().where(cls.account == account)
+        if keep is not None:
+            ended = ended.where(cls.id != keep.id)
+        ended.execute()
+
+    def _slide(self) -> None:
+        lifetime = rules.current.session_seconds(self.contract)
+        expires = clock.now() + lifetime
+        if expires - self.expires >= rules.current.refresh_seconds:
+            Session.update(expires=expires).where(Session.id == self.id).execute()
+            self.expires = expires
