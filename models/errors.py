@@ -22,7 +22,8 @@ DirectoryError
 ├── BadGraph
 ├── WrongCode
 ├── KeyNotFound
-└── KeyTaken
+├── KeyTaken
+└── BadKey
 """
 
 
@@ -127,3 +128,7 @@ class KeyNotFound(DirectoryError):
 
 class KeyTaken(DirectoryError):
     """Raised when another access key has this accessid."""
+
+
+class BadKey(DirectoryError):
+    """Raised when an accessid or an accesskey is not made of the characters that it may have."""

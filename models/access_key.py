@@ -1,0 +1,85 @@
+"""Access keys: who may sign requests of the signed contract."""
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Self
+
+import peewee
+
+from models import clock, rules, secret
+from models.database import Model, database
+from models.errors import BadKey, KeyNotFound, KeyTaken
+
+ACCESSID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ACCESSKEY = re.compile(r"[!-~]{1,256}")
+SALT_LENGTH = 22
+
+
+class AccessKey(Model):
+    """A pair that signs: `accessid` travels in the clear, `accesskey` is known to both sides only.
+
+    Checking a signature takes the accesskey itself, so a digest of it would not do. It is derived from the server's
+    secret key and a random salt: a copy of the store does not tell it, and a new secret key of the server makes new
+    accesskeys of all. Only one that was given, to keep clients of an earlier server running, is stored as it is.
+    """
+
+    accessid: str = peewee.CharField(max_length=64, primary_key=True)
+    salt: str = peewee.CharField(max_length=SALT_LENGTH)
+    given: str | None = peewee.CharField(max_length=256, null=True)
+    created: int = peewee.BigIntegerField()
+
+    @classmethod
+    def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]
+        """Make a key, with a derived accesskey unless one is given.
+
+        Raises BadKey (accessid: 1-64 of A-Z a-z 0-9 _ . -; accesskey: 1-256 visible ASCII characters), KeyTaken.
+        """
+        if not ACCESSID.fullmatch(accessid) or not (accesskey is None or ACCESSKEY.fullmatch(accesskey)):
+            raise BadKey
+        salt = secret.alphanumeric(SALT_LENGTH)
+        try:
+            with database.atomic():
+                key: Self = super().create(accessid=accessid, salt=salt, given=accesskey, created=clock.now())
+        except peewee.IntegrityError:
+            raise KeyTaken from None
+        return key
+
+    @classmethod
+    def find(cls, accessid: str) -> Self:
+        """Find a key. Raises KeyNotFound."""
+        key: Self | None = None
+        if ACCESSID.fullmatch(accessid):
+            key = cls.get_or_none(cls.accessid == accessid)
+        if key is None:
+            raise KeyNotFound
+        return key
+
+    @classmethod
+    def list_all(cls) -> list[Self]:
+        """Return all keys, ordered by accessid."""
+        return list(cls.select().order_by(cls.accessid))
+
+    def revoke(self) -> None:
+        """Take the key back; its accessid may be issued again. Raises KeyNotFound when that was done meanwhile."""
+        if not self.delete_instance():
+            raise KeyNotFound
+
+    @property
+    def accesskey(self) -> str:
+        """Return what signs."""
+        if self.given is not None:
+            return self.given
+        seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
+        derived = hmac.digest(rules.current.secret_key, seed, hashlib.sha256)
+        return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
+
+    def sign(self, message: str) -> str:
+        """Return base64(HMAC-SHA1(accesskey, message)), 28 characters."""
+        signature = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
+        return base64.b64encode(signature).decode()
+
+    def has_signed(self, message: str, signature: str) -> bool:
+        """Tell in constant time whether the signature is this key's for the message."""
+        return hmac.compare_digest(self.sign(message).encode(), signature.encode())
