@@ -25,7 +25,8 @@ Words = TypeVar("Words")
 class ProtocolError(Exception):
     """Base of all failures of the protocol.
 
-    title: the status in HTTP's own words. detail: what is wrong with this request, in one line of at most 500 characters.
+    title: the status in HTTP's own words.
+    detail: what is wrong with this request, in at most 500 characters.
     final: no other credential of the request is looked at after this failure.
     """
 
@@ -145,9 +146,9 @@ class Unavailable(_Later):
 def nearest(words: Mapping[type[Exception], Words], error: Exception) -> Words:
     """Return the words for an error: those of its class, else of the nearest base that has some.
 
-    Raises LookupError for an error that the contract has no words for.
+    Raises Bug for an error that the contract has no words for.
     """
     for kind in type(error).__mro__:
         if kind in words:
             return words[kind]
-    raise LookupError(f"no words for {type(error).__name__}")
+    raise Bug(f"no words for {type(error).__name__}")

@@ -1,0 +1,95 @@
+"""数据库接口管理系统: plain JSON; failures as problem details (RFC 9457)."""
+
+from typing import Any
+
+from handlers.protocol import ProtocolError, nearest
+from models.account import Account
+from models.errors import (
+    AccountNotFound,
+    EmailTaken,
+    NotYours,
+    SessionDead,
+    UsernameReserved,
+    UsernameTaken,
+    WrongCredentials,
+)
+from models.secret import alphanumeric
+from models.session import Session
+
+CONTRACT = "dbms"
+
+Body = dict[str, Any]
+
+
+def log_in(username: str, password: str) -> Body:
+    """Open a session for a username or e-mail address."""
+    account = Account.authenticate(username, password, by_email=True)
+    token = _new_token(account)
+    Session.open(account, CONTRACT, token)
+    return {"token": token, "id": account.id}
+
+
+def log_out(user: Session) -> tuple[None, int]:
+    """End the caller's session."""
+    user.end()
+    return None, 204
+
+
+def check_login(username: str, token: str) -> Body:
+    """Replace a live token of this user; say that there is none by an empty one."""
+    try:
+        account = Session.find(CONTRACT, token).account
+        if not account.answers_to(username):
+            raise SessionDead
+        fresh = _new_token(account)
+        Session.exchange(CONTRACT, account, old=token, new=fresh)
+    except SessionDead:
+        return {"token": ""}
+    return {"token": fresh}
+
+
+def register(body: Body) -> tuple[Body, int]:
+    """Make an account."""
+    account = Account.register(body["username"], body["password"], email=body["email"])
+    return {"id": account.id}, 201
+
+
+def update(id_or_username: str, body: Body, user: Session) -> Body:
+    """Change what the body names; the caller's own session outlives a new password."""
+    account = Account.find(id_or_username)
+    if "password" in body:
+        account.set_password(body["password"], keep=user)
+    account.change(**{name: body[name] for name in ("username", "email") if name in body})
+    return {"id": account.id}
+
+
+def find(id_or_username: str) -> Body:
+    """Show an account."""
+    account = Account.find(id_or_username)
+    return {"id": account.id, "email": account.email or "", "username": account.username}
+
+
+PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
+    WrongCredentials: (401, "Wrong credentials", "No user has this name and password."),
+    SessionDead: (401, "Token not live", "The token is unknown, expired or logged out."),
+    NotYours: (403, "Not yours", "Only the user itself and admins may do this."),
+    AccountNotFound: (404, "Unknown user", "No user has this id or username."),
+    UsernameTaken: (409, "Username taken", "Another user has this username."),
+    UsernameReserved: (409, "Username reserved", "This word belongs to a path."),
+    EmailTaken: (409, "Email taken", "Another user has this e-mail address."),
+}
+"""Refusal -> status, title, detail. The problem type is made of the title."""
+
+
+def fail(error: Exception) -> tuple[Body, int]:
+    """Say a failure as problem details."""
+    if isinstance(error, ProtocolError):
+        status, kind, title, detail = error.status, "about:blank", error.title, error.detail
+    else:
+        status, title, detail = nearest(PROBLEMS, error)
+        kind = "urn:problem-type:rollbook:" + title.lower().replace(" ", "-")
+    return {"type": kind, "title": title, "status": status, "detail": detail}, status
+
+
+def _new_token(account: Account) -> str:
+    return f"{account.id}-{alphanumeric(22)}"

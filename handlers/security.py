@@ -1,0 +1,122 @@
+"""Who calls: one function per security scheme, named in the specs by `x-apikeyInfoFunc`.
+
+Each takes what the client sent and returns `{"sub": session}`, or raises.
+"""
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from handlers import dbms, sso, web_token
+from handlers.protocol import Unauthenticated
+from models import clock, rules
+from models.access_key import AccessKey
+from models.errors import AlreadyLoggedIn, KeyNotFound, SessionDead
+from models.session import Session
+
+# --- dbms ----------------------------------------------------------------------------------------
+
+
+def dbms_token(token: str) -> dict[str, Any]:
+    """Find the session of a token in the query. Raises SessionDead."""
+    return {"sub": Session.find(dbms.CONTRACT, token)}
+
+
+# --- sso -----------------------------------------------------------------------------------------
+
+
+def sso_token(token: str) -> dict[str, Any]:
+    """Find the session of a web token. Raises Unauthenticated if empty, Unreadable, SessionDead."""
+    return {"sub": Session.find(sso.CONTRACT, web_token.read(token))}
+
+
+def sso_login_token(token: str) -> dict[str, Any]:
+    """Admit to login who is not logged in: `default`, or a token whose session is gone.
+
+    Raises Unauthenticated if empty, Unreadable, AlreadyLoggedIn.
+    """
+    if token != "default":
+        try:
+            sso_token(token)
+        except SessionDead:
+            pass
+        else:
+            raise AlreadyLoggedIn
+    return {"sub": None}
+
+
+# --- signed ----------------------------------------------------------------------------------------------------------
+
+URL_CREDENTIALS = ("accessid", "expires", "signature")
+UNIX_SECONDS = re.compile(r"[0-9]{1,19}")
+
+
+def signed_accessid(value: str) -> dict[str, Any]:
+    """Pass: `signed_signature` checks all three parameters at once, in the contract's order."""
+    return {}
+
+
+def signed_expires(value: str) -> dict[str, Any]:
+    """Pass: `signed_signature` checks all three parameters at once, in the contract's order."""
+    return {}
+
+
+def signed_signature(value: str, request: Any) -> dict[str, Any]:
+    """Check a signature in the URL. Raises Unauthenticated."""
+    query = _first_values(request)
+    accessid, expires, signature = (query.get(name) for name in URL_CREDENTIALS)
+    if not (accessid and signature and expires and UNIX_SECONDS.fullmatch(expires)):
+        raise Unauthenticated("缺少accessid、expires或signature")
+    if int(expires) < clock.now():
+        raise Unauthenticated("签名已过期")
+    if int(expires) > clock.now() + rules.current.signature_max_ahead_seconds:
+        raise Unauthenticated("expires超出允许范围")
+    return _check_signature(request, accessid, signature, f"\n\n{expires}")
+
+
+def signed_authorization(value: str, request: Any) -> dict[str, Any]:
+    """Check a signature in the headers Authorization and Date. Raises Unauthenticated."""
+    if not _first_values(request).keys().isdisjoint(URL_CREDENTIALS):
+        return signed_signature("", request)  # where both are there, the URL counts
+    accessid, _, signature = value.partition(":")
+    date = request.headers.get("date", "")
+    signed_at = _unix_seconds(date)
+    if not (accessid and signature and signed_at is not None):
+        raise Unauthenticated("缺少Authorization（accessid:signature）或Date")
+    skew = rules.current.signature_date_skew_seconds
+    if signed_at < clock.now() - skew:
+        raise Unauthenticated("签名已过期")
+    if signed_at > clock.now() + skew:
+        raise Unauthenticated("Date超出允许范围")
+    digest, media_type = (request.headers.get(name, "") for name in ("content-md5", "content-type"))
+    return _check_signature(request, accessid, signature, f"{digest}\n{media_type}\n{date}")
+
+
+def _check_signature(request: Any, accessid: str, signature: str, middle: str) -> dict[str, Any]:
+    """Check who signed and what was signed. middle: the lines between verb and path."""
+    action = _first_values(request).get("action", "")
+    message = f"{request.method}\n{middle}\n{request.scope['path']}{action}"
+    try:
+        key = AccessKey.find(accessid)
+    except KeyNotFound:
+        raise Unauthenticated("accessid不存在") from None
+    if not key.has_signed(message, signature):
+        raise Unauthenticated("signature不正确")
+    return {}
+
+
+def _first_values(request: Any) -> dict[str, str]:
+    """Return the query; of a repeated parameter the first value."""
+    pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return dict(reversed(pairs))
+
+
+def _unix_seconds(date: str) -> int | None:
+    """Read an HTTP date."""
+    try:
+        moment = parsedate_to_datetime(date)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None

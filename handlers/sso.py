@@ -1,0 +1,114 @@
+"""sso单点登录系统v1: everything is `{code, message, data}`, and `code` is `OK` or a failure."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers import web_token
+from handlers.protocol import Forbidden, ProtocolError, Unauthenticated, Unreadable, nearest
+from models.account import Account
+from models.errors import (
+    AccountNotFound,
+    AlreadyLoggedIn,
+    NotYours,
+    SessionDead,
+    UsernameTaken,
+    WrongCredentials,
+)
+from models.secret import alphanumeric
+from models.session import Session
+
+CONTRACT = "sso"
+
+Body = dict[str, Any]
+
+
+def log_in(body: Body) -> Body:
+    """Open a session; a live token never comes this far."""
+    account = Account.authenticate(body["username"], body["password"])
+    secret = alphanumeric(22)
+    Session.open(account, CONTRACT, secret)
+    return _ok("登录成功", web_token.write(account, secret))
+
+
+def log_out(user: Session) -> Body:
+    """End the caller's session."""
+    user.end()
+    return _ok("用户退出成功")
+
+
+def log_out_as_in_outline(user: Session) -> Body:
+    """End the caller's session, at the path that the outline prints."""
+    return log_out(user)
+
+
+def check_login(user: Session) -> Body:
+    """Tell the caller's id, as text."""
+    return _ok("认证成功，用户已登录", str(user.account.id))
+
+
+def register(body: Body) -> Body:
+    """Make an account."""
+    Account.register(body["username"], body["password"])
+    return _ok("用户创建成功")
+
+
+def update(body: Body, user: Session) -> Body:
+    """Set the caller's password, and rename if the username differs."""
+    account = user.account
+    account.set_password(body["password"], keep=user)
+    if body["username"] != account.username:
+        account.change(username=body["username"])
+    return _ok("用户更新成功")
+
+
+def list_accounts(page: int, size: int) -> Body:
+    """List accounts in the order of their ids; pages count from 0."""
+    accounts = Account.page([("id", "asc")], offset=page * size, limit=size)
+    return _ok("查询用户列表成功", [_shown(account) for account in accounts])
+
+
+def find(uid: int) -> Body:
+    """Show an account."""
+    return _ok("用户存在", _shown(Account.by_id(uid)))
+
+
+FAILURES: dict[type[Exception], tuple[int, str, str]] = {
+    AlreadyLoggedIn: (200, "token_err", "重复登录"),
+    WrongCredentials: (200, "db_crud_err", "用户名或密码错误"),
+    AccountNotFound: (200, "db_crud_err", "用户不存在"),
+    UsernameTaken: (200, "new_user_err", "用户已存在"),
+    Unauthenticated: (401, "token_err", "无token"),
+    Unreadable: (401, "token_err", "token解析失败"),
+    SessionDead: (401, "token_err", "token已失效"),
+    Forbidden: (403, "token_err", "无权访问"),
+    NotYours: (403, "token_err", "无权访问"),
+}
+"""Failure -> status, code, message; every other failure of the protocol speaks for itself."""
+
+
+def fail(error: Exception) -> tuple[Body, int]:
+    """Say a failure in the envelope."""
+    if isinstance(error, ProtocolError) and not isinstance(error, Unauthenticated | Forbidden):
+        status, message = error.status, error.detail
+        code = "request_param_err" if status < 500 else "server_err"
+    else:
+        status, code, message = nearest(FAILURES, error)
+    return {"code": code, "message": message, "data": None}, status
+
+
+def _ok(message: str, data: Any = None) -> Body:
+    return {"code": "OK", "message": message, "data": data}
+
+
+def _shown(account: Account) -> Body:
+    return {
+        "id": account.id,
+        "username": account.username,
+        "password": "",
+        "createtime": _time(account.created),
+        "updatetime": _time(account.updated),
+    }
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

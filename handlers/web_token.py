@@ -1,0 +1,39 @@
+"""The token of the sso contract: a JSON Web Token that carries the secret of a session.
+
+The signature tells what this server wrote from what it did not. Whether it is still good, the
+session row alone says.
+"""
+
+import jwt
+from jwt.types import Options
+
+from handlers.protocol import Unauthenticated, Unreadable
+from models import clock, rules
+from models.account import Account
+
+ALGORITHM = "HS256"
+CHECKS: Options = {"require": ["jti"], "verify_iat": False}
+"""iat is for people: a clock that was set back must not turn good tokens bad."""
+
+
+def write(account: Account, secret: str) -> str:
+    """Write a token for this account and session."""
+    claims = {"userId": account.id, "username": account.username, "jti": secret, "iat": clock.now()}
+    return jwt.encode(claims, rules.current.secret_key, ALGORITHM)
+
+
+def read(token: str) -> str:
+    """Return the secret in a token of this server.
+
+    Raises Unauthenticated if there is no token, Unreadable if this server never wrote it.
+    """
+    if not token:
+        raise Unauthenticated
+    try:
+        key = rules.current.secret_key
+        claims = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)
+    except (jwt.InvalidTokenError, RecursionError):
+        # the header is parsed, however deep, before the signature is checked
+        raise Unreadable from None
+    secret: str = claims["jti"]
+    return secret
