@@ -1,5 +1,6 @@
 """Accounts: one directory for all contracts."""
 
+import builtins
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,6 +159,10 @@ class Account(Model):
         """Tell whether this is the account's password."""
         return passwords.verify(self.password_hash, password)
 
+    def answers_to(self, name: str) -> bool:
+        """Tell whether this is the account's username or e-mail address."""
+        return fold(name) in (self.username_key, self.email_key)
+
     def disable(self) -> None:
         """Keep the account from logging in, and end its sessions."""
         self._write(disabled=True)
@@ -167,7 +172,7 @@ class Account(Model):
         """Let the account log in again."""
         self._write(disabled=False)
 
-    @property
+    @builtins.property  # a field of that name stands above
     def shown_name(self) -> str:
         """Return the display name, or the username where none is set."""
         return self.display_name or self.username

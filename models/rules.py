@@ -19,8 +19,8 @@ class Rules:
     """Who may call what: `documented` or `guarded`."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which people reach the server; mailed links start with it."""
-    secret_keys: tuple[bytes, ...] = (b"",)
-    """Keys of the server; the first signs, all verify."""
+    secret_key: bytes = b""
+    """Keys of the server, parted by commas: the first signs, all verify."""
 
     dbms_session_seconds: int = 30 * DAY
     sso_session_seconds: int = 4 * HOUR
@@ -44,9 +44,9 @@ class Rules:
     argon2_parallelism: int = 1
 
     @property
-    def secret_key(self) -> bytes:
-        """Return the key that signs."""
-        return self.secret_keys[0]
+    def secret_keys(self) -> tuple[bytes, ...]:
+        """Return the server's keys; the first one signs."""
+        return tuple(self.secret_key.split(b","))
 
     def session_seconds(self, contract: str) -> int:
         """Return the lifetime of a session of one contract."""

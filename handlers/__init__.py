@@ -1,0 +1,1 @@
+"""The contracts' words: one module per contract, one plain function per operationId."""

@@ -1,0 +1,1 @@
+"""All that stands between the socket and a handler."""

@@ -1,0 +1,62 @@
+"""Serve: bring the store up to date, then run gunicorn with its ASGI worker."""
+
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from models import rules
+from models.database import connect, database
+from models.migrations import migrate
+from server.app import create_app
+from server.settings import SettingError, Settings, read
+from server.specs import load_contracts
+
+
+class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn, configured by the settings and nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand the settings over."""
+        options = {
+            "bind": self.settings.bind,
+            "workers": self.settings.workers,
+            "worker_class": "asgi",
+            "graceful_timeout": self.settings.shutdown_seconds,
+            "loglevel": self.settings.log_level,
+            "limit_request_line": 8190,
+            "preload_app": True,  # the specs are compiled once and shared by all workers
+            "control_socket_disable": True,
+            # no access log: three of the contracts carry passwords in their URLs
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Build the application in the master, before workers are forked."""
+        return create_app(self.settings)
+
+
+def main() -> None:
+    """Serve until told to stop; a wrong setting ends with one line."""
+    try:
+        settings = read()
+        rules.apply(settings)
+        connect(settings.database_url)
+        migrate()
+        database.close()  # a connection must not be carried through a fork
+    except (SettingError, ValueError) as error:
+        sys.exit(f"rollbook: {error}")
+    address = f"http://{settings.bind}"
+    print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
+    for contract in load_contracts():
+        print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
+    Gunicorn(settings).run()
+
+
+if __name__ == "__main__":
+    main()

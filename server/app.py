@@ -1,0 +1,56 @@
+"""The application: every contract of `specs/` behind one door."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from connexion import ConnexionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.security import SecurityMiddleware
+from connexion.resolver import RelativeResolver
+
+from models import rules
+from models.database import connect
+from server.courier import Courier
+from server.credentials import ApiKey
+from server.errors import Door
+from server.operation import OperationMiddleware
+from server.pages import pages
+from server.placement import Placement
+from server.routing import RouteTable
+from server.settings import Settings, read
+from server.specs import load_contracts
+
+
+def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
+    """Build the ASGI application. The store must have been migrated."""
+    settings = settings or read()
+    rules.apply(settings)
+    connect(settings.database_url)
+    contracts = load_contracts()
+    placement = Placement(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        courier = Courier(settings.data / "outbox")
+        courier.start()
+        yield
+        courier.stop()
+        placement.close()
+
+    app = ConnexionMiddleware(
+        OperationMiddleware(pages(contracts)),
+        lifespan=lifespan,
+        middlewares=[partial(Door, contracts=contracts), RouteTable, SecurityMiddleware, LifespanMiddleware],
+        security_map={"apiKey": ApiKey},
+    )
+    for contract in contracts:
+        app.add_api(
+            contract.document,
+            name=contract.stem,
+            resolver=RelativeResolver(f"handlers.{contract.stem}"),
+            settings=settings,
+            placement=placement,
+        )
+    return app

@@ -1,0 +1,48 @@
+"""Credentials: taken from where the spec says, handed to the function that the spec names."""
+
+from collections.abc import Callable
+from typing import Any
+
+from connexion.lifecycle import ConnexionRequest
+from connexion.security import NO_VALUE, ApiKeySecurityHandler
+from connexion.utils import get_function_from_name, inspect_function_arguments
+
+from models.database import unit_of_work
+from models.errors import DirectoryError
+from server.validation import read_cookie, read_query
+
+REFUSAL = "refusal"
+"""Key under which a final refusal travels past the alternatives that Connexion would try next."""
+
+
+class ApiKey(ApiKeySecurityHandler):  # type: ignore[misc]  # Connexion is only partly typed
+    """Connexion's API key with the look-up inside a unit of work, and its function inspected once."""
+
+    def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Callable[..., Any]:
+        """Return what checks this scheme for a request."""
+        function = get_function_from_name(security_scheme["x-apikeyInfoFunc"])
+        takes_request = "request" in inspect_function_arguments(function)[0]
+        read = READERS[security_scheme["in"]]
+        name = security_scheme["name"]
+
+        def check(request: ConnexionRequest) -> Any:
+            value = read(request, name)
+            if value is None:
+                return NO_VALUE
+            options = {"request": request} if takes_request else {}
+            try:
+                with unit_of_work():
+                    return function(value, **options)
+            except DirectoryError as error:
+                if error.final:
+                    return {REFUSAL: error}
+                raise
+
+        return check
+
+
+READERS: dict[str, Callable[[ConnexionRequest, str], str | None]] = {
+    "query": lambda request, name: read_query(request.scope).one(name, first=True),
+    "header": lambda request, name: request.headers.get(name),
+    "cookie": lambda request, name: read_cookie(request.scope, name),
+}

@@ -1,0 +1,109 @@
+"""The one door where failures become words."""
+
+import logging
+import traceback
+from typing import Any
+
+import peewee
+from connexion.exceptions import ProblemException
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handlers import protocol
+from handlers.dbms import fail as fail_as_problem
+from models.errors import DirectoryError
+from server.operation import OPERATION
+from server.reply import send_reply
+from server.routing import CONTRACT
+from server.specs import Contract
+from server.validation import Reply, serialize
+
+log = logging.getLogger("rollbook.errors")
+
+STATUSES: dict[int, type[protocol.ProtocolError]] = {
+    400: protocol.Malformed,
+    401: protocol.Unauthenticated,
+    403: protocol.Forbidden,
+    404: protocol.PathNotFound,
+    413: protocol.TooLarge,
+    415: protocol.UnsupportedMediaType,
+}
+
+
+class Door:
+    """Outermost middleware: answers every failure in the words of the contract that the path belongs to."""
+
+    def __init__(self, app: ASGIApp, contracts: list[Contract]) -> None:
+        self.app = app
+        self.contracts = {contract.stem: contract for contract in contracts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; answer for what it raises, unless its answer has begun."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            if begun:
+                raise
+            await send_reply(self.reply(error, scope), scope, send)
+
+    def reply(self, error: Exception, scope: Scope) -> Reply:
+        """Say a failure in the words of its contract; one that the spec does not declare is a bug."""
+        error = recognize(error)
+        contract = self._contract(scope)
+        operation = scope.get(OPERATION)
+        try:
+            return _say(error, contract, operation)
+        except protocol.Bug as bug:
+            log.error("%s %s: undeclared failure: %s", scope["method"], scope["path"], bug.detail)
+            return _say(protocol.Bug(), contract, None)
+
+    def _contract(self, scope: Scope) -> Contract | None:
+        stem = scope.get(CONTRACT)
+        if stem:
+            return self.contracts[stem]
+        path = scope["path"]
+        under = (c for c in self.contracts.values() if c.base_path and path.startswith(f"{c.base_path}/"))
+        return next(under, None)
+
+
+def _say(error: Exception, contract: Contract | None, operation: Any) -> Reply:
+    fail = contract.fail if contract else fail_as_problem
+    media_type = contract.failure_media_type if contract else "application/problem+json"
+    body, status = fail(error)
+    headers = getattr(error, "headers", {})
+    if operation:
+        reply: Reply = operation.response.reply((body, status, headers), media_type)
+        return reply
+    return Reply(status, {"content-type": media_type, **headers}, serialize(body))
+
+
+def recognize(error: Exception) -> Exception:
+    """Name a failure of the libraries in the project's own terms; whatever is left is a bug."""
+    if isinstance(error, DirectoryError | protocol.ProtocolError):
+        if isinstance(error, protocol.Bug):
+            log.error("bug: %s", error.detail)
+        return error
+    if isinstance(error, ProblemException) and error.status in STATUSES:
+        return STATUSES[error.status]()
+    if isinstance(error, HTTPException):
+        if error.status_code == 405:
+            return protocol.MethodNotAllowed((error.headers or {}).get("Allow", "GET").split(", "))
+        return STATUSES.get(error.status_code, protocol.Bug)()
+    if isinstance(error, UnicodeDecodeError):
+        return protocol.Malformed("The request is not UTF-8.")
+    if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
+        log.error("store: %s", type(error).__name__)
+        return protocol.Unavailable()
+    # the message of an unforeseen exception may quote a secret, its trace does not
+    log.error("bug: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    return protocol.Bug()

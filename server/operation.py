@@ -1,0 +1,76 @@
+"""One operation, from checked arguments to a checked answer, inside one unit of work."""
+
+import inspect
+from typing import Any
+
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.operations import AbstractOperation
+from connexion.spec import Specification
+from starlette.types import Receive, Scope, Send
+
+from models.database import unit_of_work
+from server.credentials import REFUSAL
+from server.placement import Placement
+from server.policy import Guard
+from server.reply import send_reply
+from server.settings import Settings
+from server.validation import Reply, RequestReader, ResponseWriter
+
+OPERATION = "rollbook.operation"
+"""Key of the ASGI scope: the operation that answers."""
+
+
+class Operation:
+    """A handler with all that the spec says of it, prepared once."""
+
+    def __init__(self, operation: AbstractOperation, settings: Settings, placement: Placement) -> None:
+        self.function = operation.function
+        wanted = inspect.signature(self.function).parameters
+        self.wants_user = "user" in wanted
+        self.request = RequestReader(operation, wanted, settings.max_body_bytes)
+        self.response = ResponseWriter(operation)
+        self.guard = Guard(operation, settings.policy)
+        self.placement = placement
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope[OPERATION] = self
+        context = scope["extensions"].get("connexion_context", {})
+        if REFUSAL in context.get("token_info", {}):
+            raise context["token_info"][REFUSAL]
+        arguments = await self.request.arguments(scope, receive)
+        hashes = self.request.has_password(arguments)
+        user = context.get("user")
+        reply = await self.placement.run(lambda: self.perform(user, arguments), hashes)
+        await send_reply(reply, scope, send)
+
+    def perform(self, user: Any, arguments: dict[str, Any]) -> Reply:
+        """Run the handler; what it wrote is kept only if its answer fits the spec."""
+        with unit_of_work():
+            self.guard.admit(user, arguments)
+            if self.wants_user:
+                arguments["user"] = user
+            return self.response.reply(self.function(**arguments))
+
+
+class Operations(RoutedAPI[Operation]):
+    """The operations of one contract."""
+
+    def __init__(
+        self, specification: Specification, *, settings: Settings, placement: Placement, **options: Any
+    ) -> None:
+        known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
+        super().__init__(specification, **known)
+        self.settings = settings
+        self.placement = placement
+        self.add_paths()
+
+    def make_operation(self, operation: AbstractOperation) -> Operation:
+        """Prepare one operation."""
+        return Operation(operation, self.settings, self.placement)
+
+
+class OperationMiddleware(RoutedMiddleware[Operations]):
+    """Ends the journey of every request that a contract knows; others go on to the pages."""
+
+    api_cls = Operations

@@ -1,0 +1,113 @@
+"""Settings: read once from the environment, cast, and loud by name when they are wrong."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from models.rules import Rules
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PREFIX = "ROLLBOOK_"
+
+
+class SettingError(Exception):
+    """Raised when a variable of the environment cannot be used; the text starts with its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Rules):
+    """The directory's rules and the server's own settings; each field is read from `ROLLBOOK_<FIELD>`."""
+
+    bind: str = "127.0.0.1:8000"
+    data: Path = Path("data")
+    database_url: str = ""
+    workers: int = 1
+    log_level: str = "info"
+    max_body_bytes: int = 1_048_576
+    shutdown_seconds: int = 30
+    hash_slots: int = os.cpu_count() or 1
+    hash_queue: int = 64
+    hash_deadline_seconds: int = 5
+    retry_after_seconds: int = 1
+
+    @property
+    def host(self) -> str:
+        """Return the address to listen on."""
+        return self.bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def embedded(self) -> bool:
+        """Tell whether the store lives in this process."""
+        return self.database_url.startswith("sqlite:")
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; make the data folder and the secret key on the first start.
+
+    Raises SettingError for a value that cannot be used and for a name that is not known.
+    """
+    known = {PREFIX + field.name.upper(): field for field in fields(Settings)}
+    unknown = {name for name in environment if name.startswith(PREFIX)} - known.keys()
+    if unknown:
+        raise SettingError(f"{min(unknown)}: no such setting")
+    given = {
+        field.name: _cast(name, environment[name], field.default)
+        for name, field in known.items()
+        if environment.get(name, "") != ""
+    }
+    return _complete(Settings(**given), given.keys())
+
+
+def _cast(name: str, text: str, default: Any) -> Any:
+    """Cast to the type of the default; numbers are not negative."""
+    if isinstance(default, bytes):
+        return text.encode()
+    if isinstance(default, int):
+        if not text.isascii() or not text.isdigit():
+            raise SettingError(f"{name}: a whole number is expected")
+        return int(text)
+    return type(default)(text)
+
+
+def _complete(settings: Settings, given: Any) -> Settings:
+    """Fill in what depends on other settings, and check what has few values."""
+    port = settings.bind.rpartition(":")[2]
+    if not settings.host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise SettingError("ROLLBOOK_BIND: host:port is expected")
+    if settings.policy not in ("documented", "guarded"):
+        raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
+    for name in ("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
+        if getattr(settings, name) < 1:
+            raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
+    data = settings.data.resolve()
+    computed: dict[str, Any] = {"data": data}
+    if "policy" not in given and settings.host not in LOOPBACK:
+        computed["policy"] = "guarded"
+    if "public_url" not in given:
+        computed["public_url"] = f"http://{settings.bind}"
+    if "database_url" not in given:
+        computed["database_url"] = f"sqlite:///{data}/rollbook.sqlite3"
+    elif not settings.embedded:
+        raise SettingError("ROLLBOOK_DATABASE_URL: sqlite:///file is expected")
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if "secret_key" not in given:
+            computed["secret_key"] = _kept_key(data / "secret_key")
+    except OSError as error:
+        raise SettingError(f"ROLLBOOK_DATA: {error.strerror}: {data}") from None
+    return replace(settings, **computed)
+
+
+def _kept_key(file: Path) -> bytes:
+    """Read the key from its file; make it on the first start."""
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            new.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return file.read_bytes()

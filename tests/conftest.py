@@ -1,0 +1,91 @@
+"""What every test stands on: an application, a fresh store, a client."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from models import rules
+from models.account import Account
+from models.database import connect, database, unit_of_work
+from models.migrations import migrate
+from server.app import create_app
+from server.settings import Settings, read
+
+CHEAP = {
+    "ROLLBOOK_ARGON2_TIME_COST": "1",
+    "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
+    "ROLLBOOK_SECRET_KEY": "a key for tests, longer than thirty-two bytes",
+}
+"""Settings under which hashing costs next to nothing."""
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store on which all migrations ran."""
+    file = tmp_path_factory.mktemp("store") / "migrated.sqlite3"
+    connect(f"sqlite:///{file}")
+    migrate()
+    database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Applications by policy; each is built once, its store is changed for every test."""
+    built: dict[str, Any] = {}
+
+    def app(policy: str) -> Any:
+        if policy not in built:
+            data = str(tmp_path_factory.mktemp(policy))
+            settings = read({**CHEAP, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy})
+            built[policy] = create_app(settings), settings
+        return built[policy]
+
+    return app
+
+
+@pytest.fixture
+def policy() -> str:
+    """The policy in force; a test overrides it by parametrizing `policy`."""
+    return "documented"
+
+
+@pytest.fixture
+def settings(apps: Callable[[str], Any], policy: str, migrated: Path, tmp_path: Path) -> Iterator[Settings]:
+    """Settings over a fresh store of this test."""
+    file = tmp_path / "rollbook.sqlite3"
+    shutil.copy(migrated, file)
+    fresh = replace(apps(policy)[1], data=tmp_path, database_url=f"sqlite:///{file}")
+    connect(fresh.database_url)
+    rules.apply(fresh)
+    yield fresh
+    database.close()
+
+
+@pytest.fixture
+def app(apps: Callable[[str], Any], policy: str, settings: Settings) -> Any:
+    """The application over a fresh store."""
+    return apps(policy)[0]
+
+
+@pytest.fixture
+def client(app: Any) -> TestClient:
+    """A client without cookies; unforeseen exceptions are answered, not raised."""
+    return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
+
+
+@pytest.fixture
+def register(settings: Settings) -> Callable[..., Account]:
+    """Makes accounts: `register(username="alice", password="correct horse", **profile)`."""
+
+    def make(username: str = "alice", password: str = "correct horse", **profile: Any) -> Account:
+        with unit_of_work():
+            return Account.register(username, password, **profile)
+
+    return make
