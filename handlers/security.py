@@ -47,7 +47,7 @@ def sso_login_token(token: str) -> dict[str, Any]:
     return {"sub": None}
 
 
-# --- signed ----------------------------------------------------------------------------------------------------------
+# --- signed ---------------------------------------------------------------------------------------
 
 URL_CREDENTIALS = ("accessid", "expires", "signature")
 UNIX_SECONDS = re.compile(r"[0-9]{1,19}")

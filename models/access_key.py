@@ -20,9 +20,10 @@ SALT_LENGTH = 22
 class AccessKey(Model):
     """A pair that signs: `accessid` travels in the clear, `accesskey` is known to both sides only.
 
-    Checking a signature takes the accesskey itself, so a digest of it would not do. It is derived from the server's
-    secret key and a random salt: a copy of the store does not tell it, and a new secret key of the server makes new
-    accesskeys of all. Only one that was given, to keep clients of an earlier server running, is stored as it is.
+    Checking a signature takes the accesskey itself, so a digest of it would not do. It is derived
+    from the server's secret key and a random salt: a copy of the store does not tell it, and a new
+    secret key of the server makes all accesskeys anew. Only one that was given, to keep clients of
+    an earlier server running, is stored as it is.
     """
 
     accessid: str = peewee.CharField(max_length=64, primary_key=True)
@@ -34,14 +35,17 @@ class AccessKey(Model):
     def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]
         """Make a key, with a derived accesskey unless one is given.
 
-        Raises BadKey (accessid: 1-64 of A-Z a-z 0-9 _ . -; accesskey: 1-256 visible ASCII characters), KeyTaken.
+        accessid: 1-64 of A-Z a-z 0-9 _ . -; accesskey: 1-256 visible ASCII characters.
+        Raises BadKey, KeyTaken.
         """
-        if not ACCESSID.fullmatch(accessid) or not (accesskey is None or ACCESSKEY.fullmatch(accesskey)):
+        if not ACCESSID.fullmatch(accessid):
             raise BadKey
-        salt = secret.alphanumeric(SALT_LENGTH)
+        if accesskey is not None and not ACCESSKEY.fullmatch(accesskey):
+            raise BadKey
+        columns = {"salt": secret.alphanumeric(SALT_LENGTH), "given": accesskey}
         try:
             with database.atomic():
-                key: Self = super().create(accessid=accessid, salt=salt, given=accesskey, created=clock.now())
+                key: Self = super().create(accessid=accessid, created=clock.now(), **columns)
         except peewee.IntegrityError:
             raise KeyTaken from None
         return key
@@ -62,7 +66,7 @@ class AccessKey(Model):
         return list(cls.select().order_by(cls.accessid))
 
     def revoke(self) -> None:
-        """Take the key back; its accessid may be issued again. Raises KeyNotFound when that was done meanwhile."""
+        """Take the key back; its accessid is free again. Raises KeyNotFound if it was meanwhile."""
         if not self.delete_instance():
             raise KeyNotFound
 

@@ -1,0 +1,127 @@
+"""The signed contract, 用户: one path, five actions."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from handlers import protocol
+from models import errors, rules
+from models.account import Account, fold
+from models.departure import delete_account
+from models.secret import lowercase
+from models.session import Session
+
+CONTRACT = "signed"
+TOKEN_LENGTH = 16
+PROFILE = {"domain": "domain", "alias": "display_name", "property": "property"}
+"""Parameter -> field of the account."""
+
+Body = dict[str, Any]
+
+
+class Words(NamedTuple):
+    """One row of the table of failures in the spec."""
+
+    status: int
+    errno: int
+    errstr: str
+
+
+FAILURES: dict[type[Exception], Words] = {
+    protocol.Malformed: Words(400, 400, "请求参数错误"),
+    protocol.Unauthenticated: Words(403, 403, "签名验证失败"),
+    protocol.PathNotFound: Words(404, 404, "路径不存在"),
+    protocol.MethodNotAllowed: Words(405, 405, "不支持该HTTP方法"),
+    protocol.TooLarge: Words(413, 413, "请求体过大"),
+    protocol.UnsupportedMediaType: Words(415, 415, "不支持该媒体类型"),
+    protocol.Throttled: Words(429, 429, "请求过于频繁"),
+    protocol.Unavailable: Words(503, 503, "服务暂不可用"),
+    errors.UsernameTaken: Words(200, 1001, "用户已存在"),
+    errors.WrongCredentials: Words(200, 1002, "用户名或密码错误"),
+    errors.SessionDead: Words(200, 1003, "token无效或已过期"),
+    errors.AccountNotFound: Words(200, 1003, "token无效或已过期"),  # deleted while the request ran
+    errors.NotYours: Words(403, 1004, "userid与token不符"),
+    Exception: Words(500, 500, "服务器内部错误"),
+}
+TOLD = (protocol.Malformed, protocol.Unauthenticated)
+"""Failures whose detail helps who wrote the client."""
+
+
+def act(request: Body) -> Body:
+    """Do what the action says."""
+    return ACTIONS[request["action"]](request)
+
+
+def register(request: Body) -> Body:
+    """Make an account and log it in."""
+    account = Account.register(request["userid"], request["password"], **_profile(request))
+    return {"userid": account.username, "token": _open_session(account)}
+
+
+def log_in(request: Body) -> Body:
+    """Begin a session, and tell what is set."""
+    account = Account.authenticate(request["userid"], request["password"])
+    known = {name: getattr(account, field) for name, field in PROFILE.items()}
+    known["datasvr"] = rules.current.datasvr
+    answer = {"userid": account.username, "token": _open_session(account)}
+    return answer | {name: value for name, value in known.items() if value}
+
+
+def update(request: Body) -> Body:
+    """Change the token's owner; what is left out stays."""
+    session = _find_session(request)
+    account = session.account
+    if "password" in request:
+        account.set_password(request["password"], keep=session)
+    account.change(**_profile(request))
+    return {"userid": account.username}
+
+
+def log_out(request: Body) -> Body:
+    """End this session."""
+    session = _find_session(request)
+    session.end()
+    return {"userid": session.account.username}
+
+
+def unregister(request: Body) -> Body:
+    """Delete the account; its userid is free again."""
+    account = _find_session(request).account
+    delete_account(account)
+    return {"userid": account.username}
+
+
+ACTIONS: dict[str, Callable[[Body], Body]] = {
+    "register": register,
+    "login": log_in,
+    "update": update,
+    "logout": log_out,
+    "unregister": unregister,
+}
+
+
+def fail(error: Exception) -> tuple[Body, int]:
+    """Say in this contract's words what went wrong."""
+    status, errno, errstr = protocol.nearest(FAILURES, error)
+    if isinstance(error, TOLD):
+        errstr = f"{errstr}：{error.detail}"
+    return {"errno": errno, "errstr": errstr}, status
+
+
+def _profile(request: Body) -> dict[str, str | None]:
+    """Return the fields that were given; an empty one is unset."""
+    return {field: request[name] or None for name, field in PROFILE.items() if name in request}
+
+
+def _open_session(account: Account) -> str:
+    token = lowercase(TOKEN_LENGTH)
+    Session.open(account, CONTRACT, token)
+    return token
+
+
+def _find_session(request: Body) -> Session:
+    """Return the token's session. Raises SessionDead; NotYours if the userid is somebody else's."""
+    session = Session.find(CONTRACT, request["token"])
+    userid = request.get("userid")
+    if userid and fold(userid) != session.account.username_key:
+        raise errors.NotYours
+    return session
