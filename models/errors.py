@@ -16,6 +16,7 @@ DirectoryError
 ├── Oneself
 ├── AlreadyFriends
 ├── NotFriends
+├── AlreadyMember
 ├── NothingPending
 ├── ProjectNotFound
 ├── NotAMember
@@ -98,6 +99,10 @@ class AlreadyFriends(DirectoryError):
 
 class NotFriends(DirectoryError):
     """Raised when an act needs a friendship that does not exist."""
+
+
+class AlreadyMember(DirectoryError):
+    """Raised when a member of a project is invited to it."""
 
 
 class NothingPending(DirectoryError):
