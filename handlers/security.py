@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from handlers import dbms, sso, web_token
+from handlers import annotation, dbms, sso, web_token
 from handlers.protocol import Unauthenticated
 from models import clock, rules
 from models.access_key import AccessKey
@@ -120,3 +120,17 @@ def _unix_seconds(date: str) -> int | None:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
+
+
+# --- annotation ------------------------------------------------------------------------------------
+
+
+def annotation_session(cookie: str) -> dict[str, Any]:
+    """Find the session of a cookie. Raises SessionDead."""
+    return {"sub": Session.find(annotation.CONTRACT, cookie)}
+
+
+def annotation_signin(cookie: str) -> dict[str, Any]:
+    """Turn a live session away from logging in again. Raises AlreadyLoggedIn; SessionDead lets it pass as anonymous."""
+    annotation_session(cookie)
+    raise AlreadyLoggedIn

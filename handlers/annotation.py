@@ -1,0 +1,268 @@
+"""API 接口 用户部分及导出: everything is `{ret, msg}`, and `ret` 0 is success; exports are files."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from handlers.cookies import clear_cookie, set_cookie
+from handlers.protocol import ProtocolError, Unauthenticated, nearest
+from models.account import Account
+from models.errors import (
+    AccountNotFound,
+    AlreadyFriends,
+    AlreadyLoggedIn,
+    AlreadyMember,
+    NotAMember,
+    NotFriends,
+    NothingPending,
+    Oneself,
+    ProjectNotFound,
+    SamePassword,
+    SessionDead,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+)
+from models.friendship import FriendApplication, Friendship
+from models.project import Invitation, Project
+from models.secret import alphanumeric
+from models.session import Session
+
+CONTRACT = "annotation"
+COOKIE = "sessionid"
+COOKIE_LENGTH = 40
+PIECE = 65_536
+"""Bytes of an export that are sent at a time."""
+
+Body = dict[str, Any]
+Reply = tuple[Any, int, dict[str, str]]
+
+
+def register(body: Body) -> Reply:
+    """Make an account and log it in."""
+    account = Account.register(body["user_id"], body["password"], display_name=body["user_name"])
+    return _log_in(account, "创建成功")
+
+
+def log_in(body: Body) -> Reply:
+    """Open a session; a live cookie never comes this far."""
+    return _log_in(Account.authenticate(body["user_id"], body["password"]), "登陆成功")
+
+
+def act(body: Body, user: Session) -> Body | Reply:
+    """Do what the action says."""
+    return ACTS[body["action"]](user, body)
+
+
+def log_out(user: Session, body: Body) -> Reply:
+    """End the caller's session."""
+    user.end()
+    return _done("登出成功"), 200, clear_cookie(COOKIE)
+
+
+def apply(user: Session, body: Body) -> Body:
+    """Ask somebody for friendship."""
+    FriendApplication.send(user.account, Account.by_username(body["id"]))
+    return _done("邀请已发送")
+
+
+def accept_application(user: Session, body: Body) -> Body:
+    """Become friends with an applicant."""
+    FriendApplication.accept(Account.by_username(body["id"]), user.account)
+    return _done("已接受")
+
+
+def deny_application(user: Session, body: Body) -> Body:
+    """Turn an applicant down."""
+    FriendApplication.deny(Account.by_username(body["id"]), user.account)
+    return _done("已拒绝")
+
+
+def invite(user: Session, body: Body) -> Body:
+    """Invite one friend, or all who are not members, to a project."""
+    project = Project.by_member(int(body["project_id"]), user.account)
+    if "friend_id" in body:
+        project.invite(user.account, Account.by_username(body["friend_id"]))
+    else:
+        project.invite_friends(user.account)
+    return _done("邀请已发送")
+
+
+def accept_invitation(user: Session, body: Body) -> Body:
+    """Join a project."""
+    Invitation.accept(int(body["project_id"]), user.account)
+    return _done("已接受")
+
+
+def deny_invitation(user: Session, body: Body) -> Body:
+    """Turn an invitation down."""
+    Invitation.deny(int(body["project_id"]), user.account)
+    return _done("已拒绝")
+
+
+ACTS: dict[str, Callable[[Session, Body], Body | Reply]] = {
+    "logout": log_out,
+    "friend_apply": apply,
+    "friend_apply_accept": accept_application,
+    "friend_apply_deny": deny_application,
+    "project_invite": invite,
+    "project_invite_accept": accept_invitation,
+    "project_invite_deny": deny_invitation,
+}
+
+
+def update(body: Body, user: Session) -> Body:
+    """Do what the action says."""
+    return UPDATES[body["action"]](user, body)
+
+
+def change_name(user: Session, body: Body) -> Body:
+    """Change the caller's display name."""
+    user.account.change(display_name=body["user_name"])
+    return _done("修改成功")
+
+
+UPDATES: dict[str, Callable[[Session, Body], Body]] = {"change_name": change_name}
+
+
+def read(user: Session, body: Body | None, request: Body | None) -> Body | Reply:
+    """Answer what the action asks for: that of the body, else that of the query, else the caller's own data."""
+    asked = body or request or {}
+    return READS[asked.get("action")](user, asked)
+
+
+def own_data(user: Session, asked: Body) -> Body:
+    """Show the caller."""
+    return {"ret": 0} | _person(user.account)
+
+
+def friends(user: Session, asked: Body) -> Body:
+    """List the caller's friends."""
+    return _list("friends", [_person(friend) for friend in Friendship.friends_of(user.account)])
+
+
+def applications(user: Session, asked: Body) -> Body:
+    """List who wants to be the caller's friend."""
+    return _list("applications", [_person(one) for one in FriendApplication.applicants_to(user.account)])
+
+
+def invites(user: Session, asked: Body) -> Body:
+    """List the projects that the caller is invited to, each with who invited."""
+    return _list(
+        "invites",
+        [
+            _person(one.inviter) | {"project_id": str(one.project.id), "project_name": one.project.name}
+            for one in Invitation.waiting_for(user.account)
+        ],
+    )
+
+
+def entities(user: Session, asked: Body) -> Reply:
+    """Export a project's entities."""
+    project = Project.by_member(int(asked["id"]), user.account)
+    return _attachment(f"{project.name}_entities.json", project.entities_rows())
+
+
+def relations(user: Session, asked: Body) -> Reply:
+    """Export a project's relations, without what they connect."""
+    project = Project.by_member(int(asked["id"]), user.account)
+    return _attachment(f"{project.name}_relations.json", project.relations_rows())
+
+
+def triads(user: Session, asked: Body) -> Reply:
+    """Export a project's relations with the entities that they connect."""
+    project = Project.by_member(int(asked["id"]), user.account)
+    return _attachment(f"{project.name}_triads.json", project.triads_rows())
+
+
+READS: dict[str | None, Callable[[Session, Body], Body | Reply]] = {
+    None: own_data,
+    "get_friends": friends,
+    "get_friends_applications": applications,
+    "get_project_invites": invites,
+    "get_entities_json": entities,
+    "get_relations_json": relations,
+    "get_triads_json": triads,
+}
+
+
+def change_password(body: Body, user: Session) -> Body:
+    """Change the caller's password; this session outlives it."""
+    current, new = body["cur_password"], body["new_password"]
+    if current == new and user.account.has_password(current):
+        raise SamePassword
+    user.account.change_password(current, new, keep=user)
+    return _done("密码修改成功")
+
+
+FAILURES: dict[type[Exception], tuple[int, str]] = {
+    Unauthenticated: (-1, "用户未登录"),
+    SessionDead: (-1, "用户未登录"),
+    UsernameTaken: (-1, "该账号id已使用"),
+    WrongCredentials: (-1, "用户id或密码错误"),
+    AlreadyLoggedIn: (-2, "用户已登录"),
+    WrongPassword: (-1, "当前密码错误"),
+    SamePassword: (-2, "新密码重复"),
+    AccountNotFound: (-1, "id不存在"),
+    ProjectNotFound: (-1, "id不存在"),
+    Oneself: (-1, "不能申请自己为好友"),
+    AlreadyFriends: (-2, "已与该用户成为好友"),
+    NotFriends: (-1, "未与该用户成为好友"),
+    NotAMember: (-1, "未参与该项目"),
+    AlreadyMember: (-2, "该用户已参与项目"),
+    NothingPending: (-1, "没有待处理的申请或邀请"),
+}
+"""Failure -> ret, msg, with status 200; every other failure of the protocol has its own status and words."""
+
+
+def fail(error: Exception) -> tuple[Body, int]:
+    """Say a failure in the envelope."""
+    if isinstance(error, ProtocolError) and not isinstance(error, Unauthenticated):
+        return {"ret": -error.status, "msg": error.detail}, error.status
+    ret, msg = nearest(FAILURES, error)
+    return {"ret": ret, "msg": msg}, 200
+
+
+def _done(msg: str) -> Body:
+    return {"ret": 0, "msg": msg}
+
+
+def _list(name: str, entries: list[Body]) -> Body:
+    return {"ret": 0, "sum": len(entries), name: entries}
+
+
+def _person(account: Account) -> Body:
+    return {"user_name": account.shown_name, "user_id": account.username}
+
+
+def _log_in(account: Account, msg: str) -> Reply:
+    secret = alphanumeric(COOKIE_LENGTH)
+    session = Session.open(account, CONTRACT, secret)
+    return _done(msg), 200, set_cookie(COOKIE, secret, session.expires - session.created)
+
+
+def _attachment(filename: str, rows: Iterable[Body]) -> Reply:
+    """Return rows as a file in JSON, under a name that every client can write down (RFC 6266)."""
+    filename = re.sub(r"[/\\]", "_", filename)
+    plain = re.sub(r"[^ !#-$&-~]", "_", filename)
+    disposition = f'attachment; filename="{plain}"'
+    if plain != filename:
+        disposition += f"; filename*=UTF-8''{quote(filename, safe='')}"
+    headers = {"Content-Type": "application/octet-stream", "Content-Disposition": disposition}
+    return _as_array(rows), 200, headers
+
+
+def _as_array(rows: Iterable[Body]) -> Iterator[bytes]:
+    """Encode rows as one JSON array, piece by piece."""
+    piece = bytearray(b"[")
+    comma = b""
+    for row in rows:
+        piece += comma + orjson.dumps(row)
+        comma = b","
+        if len(piece) >= PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece + b"]")
