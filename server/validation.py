@@ -1,8 +1,8 @@
 """Requests and responses held against the spec, by validators that are compiled once.
 
 Connexion builds its validators anew for each request. Here every schema of an operation is compiled at start
-(`jsonschema-rs`), values are checked as Python objects without a detour over text, and messages name the field and what was
-expected but never the value, which may be a password.
+(`jsonschema-rs`), values are checked as Python objects without a detour over text, and messages name the field and
+what was expected but never the value, which may be a password.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,10 @@ MOST_FIELDS = 100
 
 
 def compile_schema(schema: Schema) -> Check:
-    """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names."""
+    """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names.
+
+    One variant may lack the discriminator's property: it is meant where the value names none.
+    """
     if "discriminator" in schema:
         return _compile_variants(schema)
     validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value")
@@ -50,21 +53,23 @@ def compile_schema(schema: Schema) -> Check:
 
 def _compile_variants(schema: Schema) -> Check:
     name = schema["discriminator"]["propertyName"]
-    variants = {
-        value: compile_schema(variant)
-        for variant in schema["oneOf"]
-        for value in variant["properties"][name]["enum"]
-    }
+    named: dict[str, Check] = {}
+    nameless: Check | None = None
+    for variant in schema["oneOf"]:
+        if name in variant.get("properties", {}):
+            named |= dict.fromkeys(variant["properties"][name]["enum"], compile_schema(variant))
+        else:
+            nameless = compile_schema(variant)
 
     def check(value: Any) -> str | None:
         if not isinstance(value, dict):
             return 'the value is not of type "object"'
         if name not in value:
-            return f'"{name}" is a required property'
+            return nameless(value) if nameless else f'"{name}" is a required property'
         chosen = value[name]
-        variant = variants.get(chosen) if isinstance(chosen, str) else None
+        variant = named.get(chosen) if isinstance(chosen, str) else None
         if variant is None:
-            return f"{name}: one of {', '.join(variants)} is expected"
+            return f"{name}: one of {', '.join(named)} is expected"
         return variant(value)
 
     return check
@@ -85,16 +90,13 @@ def _as_draft4(node: Any) -> Any:
 
 
 def _variants(schema: Schema) -> list[Schema]:
-    return schema.get("oneOf", [schema])
+    variants: list[Schema] = schema.get("oneOf", [schema])
+    return variants
 
 
 def _properties(schema: Schema) -> dict[str, Schema]:
     """Return the properties of an object schema, of all its variants together."""
-    return {
-        name: value
-        for variant in _variants(schema)
-        for name, value in variant.get("properties", {}).items()
-    }
+    return {name: value for variant in _variants(schema) for name, value in variant.get("properties", {}).items()}
 
 
 def _cast(schema: Schema) -> Callable[[str], Any]:
@@ -160,9 +162,7 @@ class Parameter:
         self.first: bool = declared.get("x-repeated") == "first"
         self.default = schema.get("default")
         self.items = schema.get("type") == "array"
-        self.members = {
-            name: _cast(member) for name, member in _properties(schema).items() if self.where == "query"
-        }
+        self.members = {name: _cast(member) for name, member in _properties(schema).items() if self.where == "query"}
         self.cast = _cast(schema["items"] if self.items else schema)
         self.check = compile_schema(schema)
         self.label = f"{self.where} parameter '{self.name}'"
@@ -208,9 +208,7 @@ class Parameter:
         """Read an exploded object: each of its properties is a query parameter of its own."""
         query = read_query(scope)
         given = {
-            name: cast(text)
-            for name, cast in self.members.items()
-            if (text := query.one(name, self.first)) is not None
+            name: cast(text) for name, cast in self.members.items() if (text := query.one(name, self.first)) is not None
         }
         return given or None
 
@@ -343,9 +341,7 @@ class ResponseWriter:
 
     def __init__(self, operation: AbstractOperation) -> None:
         self.checks: dict[int, dict[str, Check | None]] = {
-            int(status): {
-                media: _response_check(content) for media, content in response.get("content", {}).items()
-            }
+            int(status): {media: _response_check(content) for media, content in response.get("content", {}).items()}
             for status, response in operation._responses.items()
         }
 
