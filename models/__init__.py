@@ -1,1 +1,25 @@
 """The directory: accounts, sessions and what belongs to them. Knows no HTTP."""
+
+from models.access_key import AccessKey
+from models.account import Account
+from models.friendship import FriendApplication, Friendship
+from models.outbox import OutboxMessage
+from models.project import Entity, Invitation, Member, Project, Relation
+from models.recovery import RecoveryCode
+from models.session import Session
+
+TABLES = [
+    Account,
+    Session,
+    AccessKey,
+    Friendship,
+    FriendApplication,
+    Project,
+    Member,
+    Invitation,
+    Entity,
+    Relation,
+    RecoveryCode,
+    OutboxMessage,
+]
+"""All tables, those first that others refer to."""

@@ -26,10 +26,10 @@ class AccessKey(Model):
     an earlier server running, is stored as it is.
     """
 
-    accessid: str = peewee.CharField(max_length=64, primary_key=True)
-    salt: str = peewee.CharField(max_length=SALT_LENGTH)
-    given: str | None = peewee.CharField(max_length=256, null=True)
-    created: int = peewee.BigIntegerField()
+    accessid = peewee.CharField(max_length=64, primary_key=True)
+    salt = peewee.CharField(max_length=SALT_LENGTH)
+    given = peewee.CharField(max_length=256, null=True)
+    created = peewee.BigIntegerField()
 
     @classmethod
     def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]

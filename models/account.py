@@ -47,26 +47,28 @@ def _told_apart() -> Iterator[None]:
 class Account(Model):
     """A person or program that can log in. Times are Unix seconds; unset text is NULL."""
 
-    id: int = peewee.BigAutoField()
-    username: str = peewee.CharField(max_length=64)
-    username_key: str = peewee.TextField(unique=True)
-    password_hash: str = peewee.CharField(max_length=512)
-    display_name: str | None = peewee.CharField(max_length=64, null=True)
-    email: str | None = peewee.CharField(max_length=254, null=True)
-    email_key: str | None = peewee.TextField(null=True, unique=True)
-    mobile: str | None = peewee.CharField(max_length=32, null=True, unique=True)
-    domain: str | None = peewee.CharField(max_length=255, null=True)
-    property: str | None = peewee.CharField(max_length=1024, null=True)
-    photo: str | None = peewee.CharField(max_length=2048, null=True)
-    job: str | None = peewee.CharField(max_length=128, null=True)
-    school: str | None = peewee.CharField(max_length=128, null=True)
-    introduct: str | None = peewee.CharField(max_length=4096, null=True)
-    admin: bool = peewee.BooleanField(default=False)
-    disabled: bool = peewee.BooleanField(default=False)
-    created: int = peewee.BigIntegerField()
-    updated: int = peewee.BigIntegerField()
+    id = peewee.BigAutoField()
+    username = peewee.CharField(max_length=64)
+    username_key = peewee.TextField(unique=True)
+    password_hash = peewee.CharField(max_length=512)
+    display_name = peewee.CharField(max_length=64, null=True)
+    email = peewee.CharField(max_length=254, null=True)
+    email_key = peewee.TextField(null=True, unique=True)
+    mobile = peewee.CharField(max_length=32, null=True, unique=True)
+    domain = peewee.CharField(max_length=255, null=True)
+    property = peewee.CharField(max_length=1024, null=True)
+    photo = peewee.CharField(max_length=2048, null=True)
+    job = peewee.CharField(max_length=128, null=True)
+    school = peewee.CharField(max_length=128, null=True)
+    introduct = peewee.CharField(max_length=4096, null=True)
+    admin = peewee.BooleanField(default=False)
+    disabled = peewee.BooleanField(default=False)
+    created = peewee.BigIntegerField()
+    updated = peewee.BigIntegerField()
     sessions: Any
     """Sessions of this account, in all contracts (the other side of `Session.account`)."""
+    recovery_codes: Any
+    """Codes and links sent to its owner (the other side of `RecoveryCode.account`)."""
 
     @classmethod
     def register(cls, username: str, password: str, **profile: Any) -> Self:
@@ -128,6 +130,12 @@ class Account(Model):
         terms = [getattr(getattr(cls, field), direction)() for field, direction in order]
         return list(cls.select().order_by(*terms).offset(offset).limit(limit))
 
+    @classmethod
+    def count(cls) -> int:
+        """Count all accounts."""
+        number: int = cls.select().count()
+        return number
+
     def change(self, **fields: Any) -> None:
         """Change username, e-mail, mobile or profile fields; None unsets. Raises the Taken errors."""
         if not fields:
@@ -151,7 +159,10 @@ class Account(Model):
 
     def set_password(self, new: str, keep: Any = None) -> None:
         """Set a new password, and end all sessions but the one to keep."""
-        hashed = passwords.hash(new)
+        self.store_password(passwords.hash(new), keep)
+
+    def store_password(self, hashed: str, keep: Any = None) -> None:
+        """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""
         self._write(password_hash=hashed)
         self._end_sessions(keep)
 
@@ -190,7 +201,9 @@ class Account(Model):
         return bool(changed)
 
     def _end_sessions(self, keep: Any) -> None:
+        """End all sessions but the one to keep; outstanding recovery codes and links go with them."""
         self.sessions.model.end_all(self, keep)
+        self.recovery_codes.model.revoke_all(self)
 
     @classmethod
     def _the_one(cls, condition: Any) -> Self:

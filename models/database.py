@@ -103,7 +103,7 @@ def connect(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme != "sqlite":
         raise ValueError(f"no store for the scheme {parts.scheme!r}")
-    path = Path(parts.path.removeprefix("/"))
+    path = Path(parts.path.removeprefix("/"))  # sqlite:////etc is absolute, sqlite:///etc is not
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     database.initialize(Sqlite(str(path), pragmas=PRAGMAS, lock_type="IMMEDIATE"))

@@ -22,6 +22,8 @@ DirectoryError
 ├── NotAMember
 ├── BadGraph
 ├── WrongCode
+├── WrongLink
+├── EmailUnknown
 ├── KeyNotFound
 ├── KeyTaken
 └── BadKey
@@ -122,9 +124,17 @@ class BadGraph(DirectoryError):
 
 
 class WrongCode(DirectoryError):
-    """Raised when a recovery code or link is wrong, used up or too old."""
+    """Raised when a recovery code is wrong, used up or too old; the wrong try is counted all the same."""
 
     keeps_changes = True
+
+
+class WrongLink(DirectoryError):
+    """Raised when a mailed link is unknown, used up or too old."""
+
+
+class EmailUnknown(DirectoryError):
+    """Raised when a recovery is asked for at an e-mail address that nobody has."""
 
 
 class KeyNotFound(DirectoryError):

@@ -59,5 +59,5 @@ current = Rules()
 
 def apply(rules: Rules) -> None:
     """Make these the rules of this process."""
-    global current
+    global current  # noqa: PLW0603  # one set of rules per process, replaced whole
     current = rules

@@ -17,12 +17,12 @@ SLIDING = {"sso"}
 class Session(Model):
     """A live token or cookie of one contract. Times are Unix seconds."""
 
-    id: int = peewee.BigAutoField()
-    account: Account = peewee.ForeignKeyField(Account, backref="sessions", on_delete="CASCADE")
-    contract: str = peewee.CharField(max_length=16)
-    secret_digest: str = peewee.CharField(max_length=64, unique=True)
-    created: int = peewee.BigIntegerField()
-    expires: int = peewee.BigIntegerField(index=True)
+    id = peewee.BigAutoField()
+    account = peewee.ForeignKeyField(Account, backref="sessions", on_delete="CASCADE")
+    contract = peewee.CharField(max_length=16)
+    secret_digest = peewee.CharField(max_length=64, unique=True)
+    created = peewee.BigIntegerField()
+    expires = peewee.BigIntegerField(index=True)
 
     @classmethod
     def open(cls, account: Account, contract: str, secret: str) -> Self:

@@ -13,7 +13,7 @@ from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
 
 
-class Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+class Gunicorn(BaseApplication):
     """Gunicorn, configured by the settings and nothing else."""
 
     def __init__(self, settings: Settings) -> None:

@@ -15,7 +15,7 @@ REFUSAL = "refusal"
 """Key under which a final refusal travels past the alternatives that Connexion would try next."""
 
 
-class ApiKey(ApiKeySecurityHandler):  # type: ignore[misc]  # Connexion is only partly typed
+class ApiKey(ApiKeySecurityHandler):
     """Connexion's API key with the look-up inside a unit of work, and its function inspected once."""
 
     def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Callable[..., Any]:

@@ -89,21 +89,23 @@ def _say(error: Exception, contract: Contract | None, operation: Any) -> Reply:
 
 def recognize(error: Exception) -> Exception:
     """Name a failure of the libraries in the project's own terms; whatever is left is a bug."""
-    if isinstance(error, DirectoryError | protocol.ProtocolError):
-        if isinstance(error, protocol.Bug):
+    match error:
+        case protocol.Bug():
             log.error("bug: %s", error.detail)
-        return error
-    if isinstance(error, ProblemException) and error.status in STATUSES:
-        return STATUSES[error.status]()
-    if isinstance(error, HTTPException):
-        if error.status_code == 405:
-            return protocol.MethodNotAllowed((error.headers or {}).get("Allow", "GET").split(", "))
-        return STATUSES.get(error.status_code, protocol.Bug)()
-    if isinstance(error, UnicodeDecodeError):
-        return protocol.Malformed("The request is not UTF-8.")
-    if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
-        log.error("store: %s", type(error).__name__)
-        return protocol.Unavailable()
-    # the message of an unforeseen exception may quote a secret, its trace does not
-    log.error("bug: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-    return protocol.Bug()
+            known: Exception = error
+        case DirectoryError() | protocol.ProtocolError():
+            known = error
+        case HTTPException(status_code=405):
+            known = protocol.MethodNotAllowed((error.headers or {}).get("Allow", "GET").split(", "))
+        case ProblemException(status=status) | HTTPException(status_code=status) if status in STATUSES:
+            known = STATUSES[status]()
+        case UnicodeDecodeError():
+            known = protocol.Malformed("The request is not UTF-8.")
+        case peewee.OperationalError() | peewee.InterfaceError():
+            log.error("store: %s", type(error).__name__)
+            known = protocol.Unavailable()
+        case _:
+            # the message of an unforeseen exception may quote a secret, its trace does not
+            log.error("bug: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            known = protocol.Bug()
+    return known

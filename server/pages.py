@@ -98,9 +98,7 @@ def _row(contract: Contract) -> str:
         for operation in path.values()
         if isinstance(operation, dict)
     )
-    return _fill(
-        "row.html", stem=contract.stem, title=info["title"], version=info["version"], operations=operations
-    )
+    return _fill("row.html", stem=contract.stem, title=info["title"], version=info["version"], operations=operations)
 
 
 def _fill(name: str, **values: Any) -> str:

@@ -1,5 +1,6 @@
 """Who may call an operation beyond what its security requirement asks: `x-documented` and `x-guarded` in the spec."""
 
+from collections.abc import Callable
 from typing import Any
 
 from connexion.operations import AbstractOperation
@@ -8,7 +9,7 @@ from handlers.protocol import Unauthenticated
 from models.account import Account
 from models.errors import AccountNotFound, NotYours
 
-ACCOUNTS = {"id": Account.by_id, "id_or_username": Account.find}
+ACCOUNTS: dict[str, Callable[[Any], Account]] = {"id": Account.by_id, "id_or_username": Account.find}
 """Path parameters that name an account."""
 
 

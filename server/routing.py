@@ -1,8 +1,8 @@
 """Which operation a path means.
 
 Connexion mounts one Starlette router per spec and asks them in turn, so the order of mounting would decide between
-`/user/{id_or_username}` of one contract and `/user/other` of another. Here all specs share one table: a concrete path wins
-over a template whatever the order, and a wrong method is told all methods that its path allows.
+`/user/{id_or_username}` of one contract and `/user/other` of another. Here all specs share one table: a concrete path
+wins over a template whatever the order, and a wrong method is told all methods that its path allows.
 """
 
 import re

@@ -45,8 +45,7 @@ def load_contracts() -> list[Contract]:
     stems = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "common")
     common = _read("common")["components"]["schemas"]
     return [
-        Contract(stem, bundle(_read(stem), common), importlib.import_module(f"handlers.{stem}").fail)
-        for stem in stems
+        Contract(stem, bundle(_read(stem), common), importlib.import_module(f"handlers.{stem}").fail) for stem in stems
     ]
 
 

@@ -94,9 +94,21 @@ def _variants(schema: Schema) -> list[Schema]:
     return variants
 
 
+def _whole(schema: Schema) -> Schema:
+    """Return a schema with what its `allOf` adds: so a reference to a shared type has a description of its own."""
+    return {key: value for part in schema.get("allOf", []) for key, value in _whole(part).items()} | schema
+
+
 def _properties(schema: Schema) -> dict[str, Schema]:
     """Return the properties of an object schema, of all its variants together."""
-    return {name: value for variant in _variants(schema) for name, value in variant.get("properties", {}).items()}
+    properties = (item for variant in _variants(schema) for item in variant.get("properties", {}).items())
+    return {name: merge(value) for name, value in properties}
+
+
+def merge(schema: Schema) -> Schema:
+    """Return a schema with what its `allOf` says: the way in which OpenAPI 3.0 adds words to a reference."""
+    merged = {key: value for part in schema.get("allOf", []) for key, value in merge(part).items()}
+    return merged | {key: value for key, value in schema.items() if key != "allOf"}
 
 
 def _cast(schema: Schema) -> Callable[[str], Any]:
@@ -112,7 +124,7 @@ def _cast(schema: Schema) -> Callable[[str], Any]:
     def unchanged(text: str) -> str:
         return text
 
-    return {"integer": to_integer, "boolean": to_boolean}.get(schema.get("type", ""), unchanged)
+    return {"integer": to_integer, "boolean": to_boolean}.get(_whole(schema).get("type", ""), unchanged)
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -155,7 +167,7 @@ class Parameter:
     """One declared parameter: where it is read, how it is cast, what it must be."""
 
     def __init__(self, declared: dict[str, Any]) -> None:
-        schema = declared["schema"]
+        schema = merge(declared["schema"])
         self.name: str = declared["name"]
         self.where: str = declared["in"]
         self.required: bool = declared.get("required", False)
@@ -320,8 +332,8 @@ def _password_names(operation: AbstractOperation) -> set[str]:
     for schema in (content["schema"] for content in media):
         members |= _properties(schema)
     for declared in operation.parameters:
-        members |= {declared["name"]: declared["schema"]} | _properties(declared["schema"])
-    return {name for name, schema in members.items() if schema.get("format") == "password"}
+        members |= {declared["name"]: merge(declared["schema"])} | _properties(declared["schema"])
+    return {name for name, schema in members.items() if _whole(schema).get("format") == "password"}
 
 
 # --- responses -------------------------------------------------------------------------------------------------------
