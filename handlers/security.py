@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from handlers import annotation, dbms, sso, web_token
+from handlers import annotation, dbms, indexy, sso, web_token
 from handlers.protocol import Unauthenticated
 from models import clock, rules
 from models.access_key import AccessKey
@@ -26,6 +26,9 @@ def dbms_token(token: str) -> dict[str, Any]:
 
 # --- sso -----------------------------------------------------------------------------------------
 
+FIRST_LOGIN = "default"
+"""What a client sends as its token while it has none."""
+
 
 def sso_token(token: str) -> dict[str, Any]:
     """Find the session of a web token. Raises Unauthenticated if empty, Unreadable, SessionDead."""
@@ -37,7 +40,7 @@ def sso_login_token(token: str) -> dict[str, Any]:
 
     Raises Unauthenticated if empty, Unreadable, AlreadyLoggedIn.
     """
-    if token != "default":
+    if token != FIRST_LOGIN:
         try:
             sso_token(token)
         except SessionDead:
@@ -134,3 +137,11 @@ def annotation_signin(cookie: str) -> dict[str, Any]:
     """Turn a live session away from logging in again. Raises AlreadyLoggedIn; SessionDead lets it pass as anonymous."""
     annotation_session(cookie)
     raise AlreadyLoggedIn
+
+
+# --- indexy ----------------------------------------------------------------------------------------
+
+
+def indexy_session(cookie: str) -> dict[str, Any]:
+    """Find the session of a cookie. Raises SessionDead; the contract then takes the caller as anonymous."""
+    return {"sub": Session.find(indexy.CONTRACT, cookie)}
