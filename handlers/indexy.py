@@ -1,0 +1,187 @@
+"""智能论文系统用户管理API文档: `{success, payload}`; a 400 carries its text as payload, other failures as `message`."""
+
+from typing import Any
+
+from handlers import notices, reset_page
+from handlers.cookies import set_cookie
+from handlers.protocol import ProtocolError, nearest
+from models import rules
+from models.account import Account
+from models.departure import delete_account
+from models.errors import (
+    AccountNotFound,
+    DirectoryError,
+    EmailTaken,
+    EmailUnknown,
+    MobileTaken,
+    NotYours,
+    SessionDead,
+    UsernameTaken,
+    WrongCode,
+    WrongCredentials,
+    WrongLink,
+    WrongPassword,
+)
+from models.recovery import CODE_LENGTH, RecoveryCode
+from models.secret import alphanumeric
+from models.session import Session
+
+CONTRACT = "indexy"
+COOKIE = "indexy_session"
+
+FIELDS = {
+    "id": "id",
+    "username": "username",
+    "photo": "photo",
+    "nickName": "display_name",
+    "job": "job",
+    "school": "school",
+    "mobile": "mobile",
+    "email": "email",
+    "introduct": "introduct",
+}
+"""Field of the user object -> column of the account."""
+
+Body = dict[str, Any]
+Page = tuple[str, int, dict[str, str]]
+
+
+def list_accounts(page: int, size: int, order: list[str]) -> Body:
+    """List accounts, page by page; pages count from 0."""
+    terms = [(FIELDS[field], direction) for field, direction in (term.split(",") for term in order)]
+    if all(column != "id" for column, _ in terms):
+        terms.append(("id", "desc"))
+    accounts = Account.page(terms, offset=page * size, limit=size)
+    return _succeed({"count": Account.count(), "rows": [_shown(account) for account in accounts]})
+
+
+def create(body: Body) -> Body:
+    """Make an account for somebody."""
+    Account.register(**_columns(body))
+    return _succeed(True)
+
+
+def find(id: int) -> Body:
+    """Show an account."""
+    return _succeed(_shown(Account.by_id(id)))
+
+
+def update(id: int, body: Body, user: Session | None) -> Body:
+    """Change what is given; a password is reset, and ends the account's other sessions."""
+    account = Account.by_id(id)
+    columns = _columns(body)
+    password = columns.pop("password", None)
+    if password is not None:
+        account.set_password(password, keep=user)
+    account.change(**columns)
+    return _succeed(1)
+
+
+def delete(id: int) -> Body:
+    """Delete an account."""
+    delete_account(Account.by_id(id))
+    return _succeed(1)
+
+
+def register(body: Body) -> Body:
+    """Make an account for oneself."""
+    Account.register(**_columns(body))
+    return _succeed(True)
+
+
+def log_in(body: Body) -> tuple[Body, int, dict[str, str]]:
+    """Open a session and set its cookie."""
+    account = Account.authenticate(body["username"], body["password"])
+    secret = alphanumeric(32)
+    Session.open(account, CONTRACT, secret)
+    return _succeed(1), 200, set_cookie(COOKIE, secret, rules.current.session_seconds(CONTRACT))
+
+
+def change_password(id: int, body: Body, user: Session | None) -> Body:
+    """Replace the old password, and end the account's other sessions."""
+    Account.by_id(id).change_password(body["oldPassword"], body["newPassword"], keep=user)
+    return _succeed(1)
+
+
+def recover_by_mobile(body: Body) -> Body:
+    """Set a new password by a code from a short message."""
+    code = str(body["msCaptcha"]).zfill(CODE_LENGTH)  # as a number it lacks its leading zeros
+    RecoveryCode.redeem_code(body["mobile"], code, body["newPassword"])
+    return _succeed(1)
+
+
+def recover_by_email(body: Body) -> Body:
+    """Have a link mailed to the reset page."""
+    RecoveryCode.send_link(body["email"], notices.link)
+    return _succeed(1)
+
+
+def request_code(body: Body) -> Body:
+    """Have a code sent by short message."""
+    RecoveryCode.send_code(body["mobile"], notices.code)
+    return _succeed(1)
+
+
+def show_reset_form(code: str) -> Page:
+    """Show the form behind a mailed link; the link stays good."""
+    try:
+        username = RecoveryCode.find_link(code).account.username
+    except WrongLink as refusal:
+        return _refuse(refusal)
+    return reset_page.form(username, code), 200, reset_page.HEADERS
+
+
+def reset_password(body: Body) -> Page:
+    """Set a new password by a mailed link."""
+    try:
+        RecoveryCode.redeem_link(body["code"], body["newPassword"])
+    except WrongLink as refusal:  # raised before anything is written
+        return _refuse(refusal)
+    return reset_page.done(), 200, reset_page.HEADERS
+
+
+FAILURES: dict[type[Exception], tuple[int, str]] = {
+    WrongCredentials: (400, "用户名或密码错误"),
+    WrongPassword: (400, "旧密码输入有误"),
+    WrongCode: (400, "手机号或短信验证码错误"),
+    WrongLink: (400, "链接无效或已过期"),
+    EmailUnknown: (400, "找不到邮箱对应的账号"),
+    SessionDead: (401, "登录已失效"),
+    NotYours: (403, "没有权限"),
+    AccountNotFound: (404, "用户不存在"),
+    UsernameTaken: (409, "用户名已存在"),
+    MobileTaken: (409, "手机号已存在"),
+    EmailTaken: (409, "邮箱已存在"),
+    DirectoryError: (400, "请求无法完成"),
+}
+"""Failure -> status, text; every failure of the protocol speaks for itself."""
+
+
+def fail(error: Exception) -> tuple[Body, int]:
+    """Say a failure in the envelope."""
+    if isinstance(error, ProtocolError):
+        status, text = error.status, error.detail
+    else:
+        status, text = nearest(FAILURES, error)
+    return {"payload" if status == 400 else "message": text, "success": False}, status
+
+
+def _succeed(payload: Any) -> Body:
+    return {"payload": payload, "success": True}
+
+
+def _refuse(refusal: DirectoryError) -> Page:
+    """Say a failure on a page, for the one caller who is a person."""
+    body, status = fail(refusal)
+    return reset_page.refusal(body["payload"]), status, reset_page.HEADERS
+
+
+def _columns(body: Body) -> Body:
+    """Return what was given under the directory's names."""
+    return {FIELDS.get(name, name): value for name, value in body.items()}
+
+
+def _shown(account: Account) -> Body:
+    """Return the user object, without what is unset."""
+    values = {field: getattr(account, column) for field, column in FIELDS.items()}
+    return {field: value for field, value in values.items() if value is not None}

@@ -1,0 +1,143 @@
+"""Recovery: setting a new password without the old one, by a code or a link that was sent to the account's owner."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any, Self
+
+import peewee
+
+from models import clock, passwords, rules
+from models.account import Account, fold
+from models.database import Model
+from models.errors import EmailUnknown, WrongCode, WrongLink
+from models.outbox import Notice, OutboxMessage
+from models.secret import alphanumeric, digest, digits
+
+CODE_LENGTH = 6
+LINK_LENGTH = 32
+
+Compose = Callable[[str], Notice]
+"""Puts a secret into the words in which it is sent."""
+
+
+class RecoveryCode(Model):
+    """A live code or link of an account; a newer one takes the place of the one before. Times are Unix seconds."""
+
+    id = peewee.BigAutoField()
+    account = peewee.ForeignKeyField(Account, backref="recovery_codes", index=False, on_delete="CASCADE")
+    channel = peewee.CharField(max_length=8)
+    """`mobile` for a code, `email` for a link."""
+    recipient = peewee.CharField(max_length=254)
+    """Where it was sent. Once the account has another number or address, the code is dead."""
+    digest = peewee.CharField(max_length=64, unique=True)
+    tries = peewee.IntegerField(default=0)
+    """Wrong tries."""
+    expires = peewee.BigIntegerField(index=True)
+
+    class Meta:
+        indexes = ((("account", "channel"), True),)
+
+    @classmethod
+    def send_code(cls, mobile: str, compose: Compose) -> None:
+        """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
+        account = Account.get_or_none(Account.mobile == mobile, ~Account.disabled)
+        code = digits(CODE_LENGTH)
+        notice = compose(code)
+        cls._forget_dead()
+        if account is None:
+            OutboxMessage.post_to_nobody("sms")
+            return
+        cls._keep(account, "mobile", mobile, _code_digest(account.id, mobile, code), rules.current.mobile_code_seconds)
+        OutboxMessage.post("sms", mobile, notice)
+
+    @classmethod
+    def send_link(cls, email: str, compose: Compose) -> None:
+        """Send a link to an e-mail address.
+
+        Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
+        """
+        account = Account.get_or_none(Account.email_key == fold(email), ~Account.disabled)
+        if account is None and rules.current.policy == "documented":
+            raise EmailUnknown
+        secret = alphanumeric(LINK_LENGTH)
+        notice = compose(secret)
+        cls._forget_dead()
+        if account is None:
+            OutboxMessage.post_to_nobody("mail")
+            return
+        cls._keep(account, "email", fold(email), digest(secret), rules.current.email_link_seconds)
+        OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
+
+    @classmethod
+    def redeem_code(cls, mobile: str, code: str, new: str) -> None:
+        """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try."""
+        sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
+        if sent is None:
+            raise WrongCode
+        if not hmac.compare_digest(sent.digest, _code_digest(sent.account.id, mobile, code)):
+            cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
+            raise WrongCode
+        if not sent._redeem(new):
+            raise WrongCode
+
+    @classmethod
+    def find_link(cls, secret: str) -> Self:
+        """Find the live link with this secret, its account with it. Raises WrongLink."""
+        sent: Self | None = cls._live("email", Account.email_key).where(cls.digest == digest(secret)).first()
+        if sent is None:
+            raise WrongLink
+        return sent
+
+    @classmethod
+    def redeem_link(cls, secret: str, new: str) -> None:
+        """Set a new password by a mailed link. Raises WrongLink."""
+        if not cls.find_link(secret)._redeem(new):
+            raise WrongLink
+
+    def _redeem(self, new: str) -> bool:
+        """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
+        hashed = passwords.hash(new)  # before the first write, which takes the lock
+        this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
+        if not RecoveryCode.delete().where(this & _alive()).execute():
+            return False
+        self.account.store_password(hashed)
+        return True
+
+    @classmethod
+    def revoke_all(cls, account: Account) -> None:
+        """Make the account's outstanding codes and links worthless."""
+        cls.delete().where(cls.account == account).execute()
+
+    @classmethod
+    def _live(cls, channel: str, recipient: Any) -> Any:
+        """Return the query for live codes that were sent to where the account is reached today."""
+        reached = (cls.channel == channel) & (cls.recipient == recipient) & ~Account.disabled
+        return cls.select(cls, Account).join(Account).where(reached & _alive())
+
+    @classmethod
+    def _keep(cls, account: Account, channel: str, recipient: str, digest: str, lifetime: int) -> None:
+        """Store a new code in place of the one before."""
+        fresh = {"recipient": recipient, "digest": digest, "tries": 0, "expires": clock.now() + lifetime}
+        cls.insert(account=account, channel=channel, **fresh).on_conflict(
+            conflict_target=[cls.account, cls.channel], update=fresh
+        ).execute()
+
+    @classmethod
+    def _forget_dead(cls) -> None:
+        cls.delete().where(cls.expires <= clock.now()).execute()
+
+
+def _alive() -> Any:
+    in_time = RecoveryCode.expires > clock.now()
+    return in_time & (RecoveryCode.tries < rules.current.mobile_code_tries)
+
+
+def _code_digest(account_id: int, mobile: str, code: str) -> str:
+    """Digest a code so that a copy of the store does not tell it.
+
+    There are only a million codes: a bare SHA-256 is undone in a second. The key of the server, which is not in the
+    store, keeps it from being tried out; account and number keep it from being used for another.
+    """
+    message = f"recovery code\n{account_id}\n{mobile}\n{code}".encode()
+    return hmac.digest(rules.current.secret_key, message, hashlib.sha256).hex()
