@@ -22,11 +22,10 @@ class ApiKey(ApiKeySecurityHandler):
         """Return what checks this scheme for a request."""
         function = get_function_from_name(security_scheme["x-apikeyInfoFunc"])
         takes_request = "request" in inspect_function_arguments(function)[0]
-        read = READERS[security_scheme["in"]]
-        name = security_scheme["name"]
+        read = _reader(security_scheme)
 
         def check(request: ConnexionRequest) -> Any:
-            value = read(request, name)
+            value = read(request)
             if value is None:
                 return NO_VALUE
             options = {"request": request} if takes_request else {}
@@ -41,8 +40,13 @@ class ApiKey(ApiKeySecurityHandler):
         return check
 
 
-READERS: dict[str, Callable[[ConnexionRequest, str], str | None]] = {
-    "query": lambda request, name: read_query(request.scope).one(name, first=True),
-    "header": lambda request, name: request.headers.get(name),
-    "cookie": lambda request, name: read_cookie(request.scope, name),
-}
+def _reader(security_scheme: dict[str, Any]) -> Callable[[ConnexionRequest], str | None]:
+    """Return what takes the credential from a request; a repeated one is refused, unless the first counts."""
+    name = security_scheme["name"]
+    first = security_scheme.get("x-repeated") == "first"
+    readers: dict[str, Callable[[ConnexionRequest], str | None]] = {
+        "query": lambda request: read_query(request.scope).one(name, first),
+        "header": lambda request: request.headers.get(name),
+        "cookie": lambda request: read_cookie(request.scope, name),
+    }
+    return readers[security_scheme["in"]]

@@ -81,8 +81,9 @@ class RouteTable(SpecMiddleware):
         for pattern, stem, methods in self.templates:
             matched = pattern.fullmatch(raw)
             if matched:
-                values = matched.groupdict()
-                return stem, methods, {name: unquote(value) for name, value in values.items()}
+                values = matched.groupdict().items()
+                # bytes that are not UTF-8 stay to be seen, so that the operation refuses them in its own words
+                return stem, methods, {name: unquote(value, errors="surrogateescape") for name, value in values}
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -94,11 +94,6 @@ def _variants(schema: Schema) -> list[Schema]:
     return variants
 
 
-def _whole(schema: Schema) -> Schema:
-    """Return a schema with what its `allOf` adds: so a reference to a shared type has a description of its own."""
-    return {key: value for part in schema.get("allOf", []) for key, value in _whole(part).items()} | schema
-
-
 def _properties(schema: Schema) -> dict[str, Schema]:
     """Return the properties of an object schema, of all its variants together."""
     properties = (item for variant in _variants(schema) for item in variant.get("properties", {}).items())
@@ -124,7 +119,7 @@ def _cast(schema: Schema) -> Callable[[str], Any]:
     def unchanged(text: str) -> str:
         return text
 
-    return {"integer": to_integer, "boolean": to_boolean}.get(_whole(schema).get("type", ""), unchanged)
+    return {"integer": to_integer, "boolean": to_boolean}.get(merge(schema).get("type", ""), unchanged)
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -198,7 +193,12 @@ class Parameter:
         return value
 
     def _from_path(self, scope: Scope) -> Any:
-        return self.cast(scope["path_params"][self.name])
+        text: str = scope["path_params"][self.name]
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Malformed(f"{self.label}: not UTF-8") from None
+        return self.cast(text)
 
     def _from_header(self, scope: Scope) -> Any:
         text = Headers(scope=scope).get(self.name)
@@ -333,7 +333,7 @@ def _password_names(operation: AbstractOperation) -> set[str]:
         members |= _properties(schema)
     for declared in operation.parameters:
         members |= {declared["name"]: merge(declared["schema"])} | _properties(declared["schema"])
-    return {name for name, schema in members.items() if _whole(schema).get("format") == "password"}
+    return {name for name, schema in members.items() if merge(schema).get("format") == "password"}
 
 
 # --- responses -------------------------------------------------------------------------------------------------------
