@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from handlers import annotation, dbms, indexy, sso, web_token
+from handlers import annotation, dbms, indexy, signed, sso, web_token
 from handlers.protocol import Unauthenticated
 from models import clock, rules
 from models.access_key import AccessKey
@@ -71,7 +71,7 @@ def signed_signature(value: str, request: Any) -> dict[str, Any]:
     query = _first_values(request)
     accessid, expires, signature = (query.get(name) for name in URL_CREDENTIALS)
     if not (accessid and signature and expires and UNIX_SECONDS.fullmatch(expires)):
-        raise Unauthenticated("缺少accessid、expires或signature")
+        raise Unauthenticated(signed.INCOMPLETE)
     if int(expires) < clock.now():
         raise Unauthenticated("签名已过期")
     if int(expires) > clock.now() + rules.current.signature_max_ahead_seconds:

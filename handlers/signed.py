@@ -44,6 +44,7 @@ FAILURES: dict[type[Exception], Words] = {
 }
 TOLD = (protocol.Malformed, protocol.Unauthenticated)
 """Failures whose detail helps who wrote the client."""
+INCOMPLETE = "缺少accessid、expires或signature"
 
 
 def act(request: Body) -> Body:
@@ -103,7 +104,8 @@ def fail(error: Exception) -> tuple[Body, int]:
     """Say in this contract's words what went wrong."""
     status, errno, errstr = protocol.nearest(FAILURES, error)
     if isinstance(error, TOLD):
-        errstr = f"{errstr}：{error.detail}"
+        unsigned = error.detail == protocol.Unauthenticated.usual
+        errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"
     return {"errno": errno, "errstr": errstr}, status
 
 
