@@ -1,6 +1,5 @@
 """What is not a contract: the explorer, the specs as files, the health check."""
 
-import importlib.util
 import json
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
+from swagger_ui_bundle import swagger_ui_path
 
 from server.specs import Contract
 
@@ -74,7 +74,7 @@ def pages(contracts: list[Contract]) -> Router:
             Route("/", show_start),
             Route("/healthz", tell_health),
             Route("/docs", show_index),
-            Mount("/docs/swagger-ui", StaticFiles(directory=_swagger_ui())),
+            Mount("/docs/swagger-ui", StaticFiles(directory=swagger_ui_path)),
             Mount("/docs/explorer", StaticFiles(directory=EXPLORER)),
             Route("/docs/{stem}", show_contract),
             Route("/specs/{stem}.json", send_json),
@@ -82,12 +82,6 @@ def pages(contracts: list[Contract]) -> Router:
         ],
         redirect_slashes=False,
     )
-
-
-def _swagger_ui() -> Path:
-    """Find Swagger UI in the installed package; the package itself is for Django and is not imported."""
-    found: Any = importlib.util.find_spec("drf_spectacular_sidecar")
-    return Path(found.submodule_search_locations[0]) / "static/drf_spectacular_sidecar/swagger-ui-dist"
 
 
 def _row(contract: Contract) -> str:

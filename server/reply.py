@@ -1,5 +1,6 @@
 """An answer on its way out."""
 
+import asyncio
 from collections.abc import Iterator
 
 from starlette.types import Scope, Send
@@ -19,4 +20,5 @@ async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
     if streamed:
         for part in reply.content:
             await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
     await send({"type": "http.response.body", "body": b"" if streamed else reply.content})

@@ -1,11 +1,17 @@
 """What every test stands on: an application, a fresh store, a client."""
 
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -16,12 +22,52 @@ from models.migrations import migrate
 from server.app import create_app
 from server.settings import Settings, read
 
+ROOT = Path(__file__).parents[1]
+
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",
     "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
     "ROLLBOOK_SECRET_KEY": "a key for tests, longer than thirty-two bytes",
 }
 """Settings under which hashing costs next to nothing."""
+
+
+class Served:
+    """A server of its own, started as the operator starts it.
+
+    url: where it answers. log: all that it wrote so far.
+    """
+
+    def __init__(self, data: Path, environment: dict[str, str], script: str = "scripts/serve") -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.output = data.parent / f"server-{port}.log"
+        settings = {"ROLLBOOK_DATA": str(data), "ROLLBOOK_BIND": f"127.0.0.1:{port}", **environment}
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [ROOT / script], env=os.environ | CHEAP | settings, stdout=output, stderr=subprocess.STDOUT
+            )
+        while not self._answers():
+            assert self.process.poll() is None, self.log
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/healthz").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    @property
+    def log(self) -> str:
+        """Return what the server has written."""
+        return self.output.read_text()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End the server and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +135,17 @@ def register(settings: Settings) -> Callable[..., Account]:
             return Account.register(username, password, **profile)
 
     return make
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts real servers, `serve(ROLLBOOK_WORKERS="2")`; all end with the test."""
+    started: list[Served] = []
+
+    def start(**environment: str) -> Served:
+        started.append(Served(tmp_path / "data", environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end(signal.SIGKILL)

@@ -1,0 +1,84 @@
+"""The server as a process: started by its script, stopped by a signal."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import ROOT, Served
+
+
+def test_a_first_start_makes_a_private_store_and_says_where_it_serves(
+    serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    server = serve(ROLLBOOK_SECRET_KEY="")
+    assert f"{server.url}/docs" in server.log
+    for stem in ("dbms", "sso", "signed", "annotation", "indexy"):
+        assert f"{server.url}/docs/{stem}" in server.log
+    data = tmp_path / "data"
+    assert data.stat().st_mode & 0o777 == 0o700
+    modes = {file.name: file.stat().st_mode & 0o777 for file in data.iterdir() if file.is_file()}
+    assert {"rollbook.sqlite3", "secret_key"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+
+
+def test_what_was_acknowledged_is_there_after_a_second_start(serve: Callable[..., Served]) -> None:
+    first = serve()
+    account = {"username": "alice", "password": "correct horse", "email": "alice@example.com"}
+    assert httpx2.post(f"{first.url}/user", json=account).status_code == 201
+    token = httpx2.get(f"{first.url}/login", params={"username": "alice", "password": "correct horse"}).json()["token"]
+    assert first.end(signal.SIGKILL) != 0
+    second = serve()
+    assert httpx2.get(f"{second.url}/user/alice", params={"token": token}).json()["username"] == "alice"
+
+
+def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> None:
+    server = serve(ROLLBOOK_ARGON2_TIME_COST="60", ROLLBOOK_ARGON2_MEMORY_KIB="65536")
+    account = {"username": "alice", "password": "correct horse"}
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(httpx2.post, f"{server.url}/v1/user", json=account, timeout=60)
+        time.sleep(0.5)
+        assert not slow.done()
+        server.process.send_signal(signal.SIGTERM)
+        assert slow.result().json() == {"code": "OK", "message": "用户创建成功", "data": None}
+    assert server.end() == 0
+
+
+def test_two_workers_share_the_directory(serve: Callable[..., Served]) -> None:
+    server = serve(ROLLBOOK_WORKERS="2")
+    with ThreadPoolExecutor(16) as pool:
+        names = [f"user{number}" for number in range(40)]
+        statuses = pool.map(lambda name: _register(server, name), names * 2)
+    assert sorted(statuses) == [201] * 40 + [409] * 40
+
+
+def _register(server: Served, name: str) -> int:
+    account = {"username": name, "password": "correct horse", "email": f"{name}@example.com"}
+    status: int = httpx2.post(f"{server.url}/user", json=account).status_code
+    return status
+
+
+def test_the_log_shows_no_url(serve: Callable[..., Served]) -> None:
+    server = serve(ROLLBOOK_LOG_LEVEL="debug")
+    httpx2.get(f"{server.url}/login", params={"username": "alice", "password": "a secret in a URL"})
+    server.end()
+    assert "secret" not in server.log
+
+
+@pytest.mark.parametrize(("name", "value"), [("ROLLBOOK_WORKERS", "none"), ("ROLLBOOK_BIND", "nowhere")])
+def test_a_wrong_setting_ends_with_one_line_that_names_it(tmp_path: Path, name: str, value: str) -> None:
+    ended = subprocess.run(
+        [ROOT / "scripts/serve"],
+        env={"PATH": "/usr/bin:/bin", "ROLLBOOK_DATA": str(tmp_path), name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert ended.stderr.splitlines()[-1].startswith(f"rollbook: {name}: ")
+    assert "Traceback" not in ended.stderr
