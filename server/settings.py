@@ -11,6 +11,8 @@ from models.rules import Rules
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
+SHORTEST_KEY = 32
+"""Bytes; HMAC-SHA256 is no stronger than its key."""
 
 
 class SettingError(Exception):
@@ -81,6 +83,8 @@ def _complete(settings: Settings, given: Any) -> Settings:
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
+    if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:
+        raise SettingError(f"ROLLBOOK_SECRET_KEY: at least {SHORTEST_KEY} bytes are expected")
     for name in ("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",
     "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
-    "ROLLBOOK_SECRET_KEY": "a key for tests, longer than thirty-two bytes",
+    "ROLLBOOK_SECRET_KEY": "a key for tests that is long enough for every algorithm that an attacker may try",
 }
 """Settings under which hashing costs next to nothing."""
 

@@ -178,7 +178,7 @@ def test_a_replaced_token_has_a_fresh_lifetime(client: TestClient, token: str, m
         pytest.param("alice", "x{token}", id="altered"),
         pytest.param("alice", "1234-VWvO51X69r", id="from the old server"),
         pytest.param("alice", "\x00 ' OR 1=1 --\n", id="garbage"),
-        pytest.param("alice", "é" * 4096, id="long garbage"),
+        pytest.param("alice", "é" * 400, id="long garbage"),
         pytest.param("alice", "a.b.c", id="of another contract"),
     ],
 )
@@ -472,7 +472,7 @@ def test_a_malformed_login_is_refused(client: TestClient, alice: Account, query:
         "username=alice",
         "token={token}",
         "username=alice&token={token}&token={token}",
-        "username=alice&token=" + "x" * 4097,
+        "username=alice&token=" + "x" * 401,
     ],
 )
 def test_a_malformed_check_is_refused(client: TestClient, token: str, query: str) -> None:

@@ -31,8 +31,8 @@ def test_the_data_folder_and_its_key_are_private_and_the_key_stays(environment: 
 
 
 def test_a_configured_key_is_used_and_not_kept(environment: dict[str, str]) -> None:
-    settings = read({**environment, "ROLLBOOK_SECRET_KEY": "configured"})
-    assert settings.secret_key == b"configured"
+    settings = read({**environment, "ROLLBOOK_SECRET_KEY": "configured" * 4})
+    assert settings.secret_key == b"configured" * 4
     assert not (settings.data / "secret_key").exists()
 
 
@@ -60,6 +60,7 @@ def test_numbers_are_cast(environment: dict[str, str]) -> None:
         ("ROLLBOOK_WORKERS", "many"),
         ("ROLLBOOK_WORKERS", "0"),
         ("ROLLBOOK_WORKERS", "-1"),
+        ("ROLLBOOK_SECRET_KEY", "too short"),
         ("ROLLBOOK_POLICY", "open"),
         ("ROLLBOOK_LOG_LEVEL", "loud"),
         ("ROLLBOOK_DATABASE_URL", "mysql://host/name"),
