@@ -607,6 +607,6 @@ def test_a_store_that_is_away_is_told_with_a_time_to_come_again(
 
 
 def test_the_key_in_force_is_the_only_one(client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "current", rules.Rules(secret_key=b"another key, just as long as it"))
+    monkeypatch.setattr(rules, "current", rules.Rules(secret_key=b"another key that is just as long as the one before"))
     response = client.get("/v1/auth", headers={"token": token})
     assert_says(response, 401, "token_err", "token解析失败")
