@@ -19,21 +19,20 @@ CHECKS: Options = {"require": ["jti"], "verify_iat": False}
 def write(account: Account, secret: str) -> str:
     """Write a token for this account and session."""
     claims = {"userId": account.id, "username": account.username, "jti": secret, "iat": clock.now()}
-    return jwt.encode(claims, rules.current.secret_key, ALGORITHM)
+    return jwt.encode(claims, rules.current.secret_keys[0], ALGORITHM)
 
 
 def read(token: str) -> str:
     """Return the secret in a token of this server.
 
-    Raises Unauthenticated if there is no token, Unreadable if this server never wrote it.
+    Raises Unauthenticated if there is no token, Unreadable if no key of this server signed it.
     """
     if not token:
         raise Unauthenticated
-    try:
-        key = rules.current.secret_key
-        claims = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)
-    except (jwt.InvalidTokenError, RecursionError):
-        # the header is parsed, however deep, before the signature is checked
-        raise Unreadable from None
-    secret: str = claims["jti"]
-    return secret
+    for key in rules.current.secret_keys:
+        try:
+            secret: str = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)["jti"]
+        except (jwt.InvalidTokenError, RecursionError):
+            continue  # the header is parsed, however deep, before the signature is checked
+        return secret
+    raise Unreadable

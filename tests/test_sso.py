@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Barrier
 from typing import Any
@@ -606,7 +607,13 @@ def test_a_store_that_is_away_is_told_with_a_time_to_come_again(
     assert int(response.headers["retry-after"]) >= 1
 
 
-def test_the_key_in_force_is_the_only_one(client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "current", rules.Rules(secret_key=b"another key that is just as long as the one before"))
+def test_the_first_key_signs_and_all_verify(
+    client: TestClient, token: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, old = b"a new key that is just as long as the old one", settings.secret_key
+    monkeypatch.setattr(rules, "current", replace(settings, secret_key=new + b"," + old))
+    assert client.get("/v1/auth", headers={"token": token}).status_code == 200
+    jwt.decode(log_in(client), new, algorithms=["HS256"])
+    monkeypatch.setattr(rules, "current", replace(settings, secret_key=new))
     response = client.get("/v1/auth", headers={"token": token})
     assert_says(response, 401, "token_err", "token解析失败")
