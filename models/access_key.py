@@ -76,7 +76,7 @@ class AccessKey(Model):
         if self.given is not None:
             return self.given
         seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
-        derived = hmac.digest(rules.current.secret_key, seed, hashlib.sha256)
+        derived = hmac.digest(rules.current.secret_keys[0], seed, hashlib.sha256)
         return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
     def sign(self, message: str) -> str:

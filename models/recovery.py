@@ -140,4 +140,4 @@ def _code_digest(account_id: int, mobile: str, code: str) -> str:
     store, keeps it from being tried out; account and number keep it from being used for another.
     """
     message = f"recovery code\n{account_id}\n{mobile}\n{code}".encode()
-    return hmac.digest(rules.current.secret_key, message, hashlib.sha256).hex()
+    return hmac.digest(rules.current.secret_keys[0], message, hashlib.sha256).hex()
