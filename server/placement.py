@@ -1,8 +1,8 @@
 """Where work runs.
 
 An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. Password
-hashing takes tens of milliseconds without the GIL, so it always runs in threads of its own, as many as may hash at once;
-who would have to wait too long is told so at once.
+hashing takes tens of milliseconds without the GIL, so it always runs in threads of its own, as many as may hash at
+once; who would have to wait too long is told so at once.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ def test_a_configured_key_is_used_and_not_kept(environment: dict[str, str]) -> N
     assert not (settings.data / "secret_key").exists()
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0:8000", "192.0.2.1:80", "[::]:8000"])  # noqa: S104  # that is the point
+@pytest.mark.parametrize("bind", ["0.0.0.0:8000", "192.0.2.1:80", "[::]:8000"])
 def test_beyond_loopback_the_policy_is_guarded(environment: dict[str, str], bind: str) -> None:
     assert read({**environment, "ROLLBOOK_BIND": bind}).policy == "guarded"
 

@@ -69,7 +69,7 @@ def nodes(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 def schemas(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every mapping that describes a value."""
     for where, node in nodes(document):
-        if isinstance(node.get("type"), str) and not where.split("/")[-2:-1] == ["securitySchemes"]:
+        if isinstance(node.get("type"), str) and where.split("/")[-2:-1] != ["securitySchemes"]:
             yield where, node
 
 
