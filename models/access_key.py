@@ -21,9 +21,9 @@ class AccessKey(Model):
     """A pair that signs: `accessid` travels in the clear, `accesskey` is known to both sides only.
 
     Checking a signature takes the accesskey itself, so a digest of it would not do. It is derived
-    from the server's secret key and a random salt: a copy of the store does not tell it, and a new
-    secret key of the server makes all accesskeys anew. Only one that was given, to keep clients of
-    an earlier server running, is stored as it is.
+    from the server's secret key and a random salt: a copy of the store does not tell it, and it
+    signs as long as that secret key is among the server's. Only one that was given, to keep clients
+    of an earlier server running, is stored as it is.
     """
 
     accessid = peewee.CharField(max_length=64, primary_key=True)
@@ -72,18 +72,24 @@ class AccessKey(Model):
 
     @property
     def accesskey(self) -> str:
-        """Return what signs."""
-        if self.given is not None:
-            return self.given
-        seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
-        derived = hmac.digest(rules.current.secret_keys[0], seed, hashlib.sha256)
-        return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
-
-    def sign(self, message: str) -> str:
-        """Return base64(HMAC-SHA1(accesskey, message)), 28 characters."""
-        signature = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
-        return base64.b64encode(signature).decode()
+        """Return what signs, for who makes the key and hands it on."""
+        return self._accesskeys()[0]
 
     def has_signed(self, message: str, signature: str) -> bool:
         """Tell in constant time whether the signature is this key's for the message."""
-        return hmac.compare_digest(self.sign(message).encode(), signature.encode())
+        told = signature.encode()
+        return any(hmac.compare_digest(sign(key, message).encode(), told) for key in self._accesskeys())
+
+    def _accesskeys(self) -> list[str]:
+        """Return what may sign: one for each secret key of the server, that of its first one first."""
+        if self.given is not None:
+            return [self.given]
+        seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
+        derived = (hmac.digest(key, seed, hashlib.sha256) for key in rules.current.secret_keys)
+        return [base64.urlsafe_b64encode(key).rstrip(b"=").decode() for key in derived]
+
+
+def sign(accesskey: str, message: str) -> str:
+    """Return base64(HMAC-SHA1(accesskey, message)), 28 characters."""
+    signature = hmac.digest(accesskey.encode(), message.encode(), hashlib.sha1)
+    return base64.b64encode(signature).decode()
