@@ -59,7 +59,8 @@ class OutboxMessage(Model):
         """Take the oldest message that is due, for 60 seconds and for this courier alone."""
         now = clock.now()
         waiting = cls.delivered.is_null() & (cls.due <= now)
-        for message in cls.select().where(waiting).order_by(cls.id).limit(10):
+        # read to the end first: SQLite refuses to write beside a half-read query once others have written
+        for message in list(cls.select().where(waiting).order_by(cls.id).limit(10)):
             claimed = cls.update(due=now + CLAIM_SECONDS, attempts=cls.attempts + 1)
             if claimed.where(waiting, cls.id == message.id).execute():
                 return message
