@@ -19,6 +19,7 @@ from models.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from models.prepared import Prepared
 
 RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
 """Path words beside /user/{id_or_username}: an account of that name could never be reached."""
@@ -103,19 +104,17 @@ class Account(Model):
         return account
 
     @classmethod
-    def by_id(cls, id: int) -> Self:
+    def by_id(cls, id: int) -> "Account":
         """Find an account by its id. Raises AccountNotFound."""
-        if not 0 < id <= LARGEST_ID:
-            raise AccountNotFound
-        return cls._the_one(cls.id == id)
+        return _known(BY_ID.first(id) if 0 < id <= LARGEST_ID else None)
 
     @classmethod
-    def by_username(cls, username: str) -> Self:
+    def by_username(cls, username: str) -> "Account":
         """Find an account by its username. Raises AccountNotFound."""
-        return cls._the_one(cls.username_key == fold(username))
+        return _known(BY_USERNAME.first(fold(username)))
 
     @classmethod
-    def find(cls, id_or_username: str) -> Self:
+    def find(cls, id_or_username: str) -> "Account":
         """Find an account by id if all are digits and there is one, else by username. Raises AccountNotFound."""
         if id_or_username.isascii() and id_or_username.isdigit():
             try:
@@ -205,12 +204,15 @@ class Account(Model):
         self.sessions.model.end_all(self, keep)
         self.recovery_codes.model.revoke_all(self)
 
-    @classmethod
-    def _the_one(cls, condition: Any) -> Self:
-        account: Self | None = cls.get_or_none(condition)
-        if account is None:
-            raise AccountNotFound
-        return account
+
+BY_ID = Prepared(Account, lambda: Account.select().where(Account.id == 0))
+BY_USERNAME = Prepared(Account, lambda: Account.select().where(Account.username_key == ""))
+
+
+def _known(account: Account | None) -> Account:
+    if account is None:
+        raise AccountNotFound
+    return account
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

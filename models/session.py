@@ -8,6 +8,7 @@ from models import clock, rules
 from models.account import Account
 from models.database import Model
 from models.errors import SessionDead
+from models.prepared import Prepared
 from models.secret import digest
 
 SLIDING = {"sso"}
@@ -38,17 +39,12 @@ class Session(Model):
         return session
 
     @classmethod
-    def find(cls, contract: str, secret: str) -> Self:
+    def find(cls, contract: str, secret: str) -> "Session":
         """Find the live session with this secret, its account with it; let it slide where the contract says so.
 
         Raises SessionDead.
         """
-        session: Self | None = (
-            cls.select(cls, Account)
-            .join(Account)
-            .where(cls.secret_digest == digest(secret), cls.contract == contract)
-            .first()
-        )
+        session = BY_SECRET.first(digest(secret), contract)
         if session is None or session.expires <= clock.now() or session.account.disabled:
             raise SessionDead
         if contract in SLIDING:
@@ -94,3 +90,10 @@ class Session(Model):
         if expires - self.expires >= rules.current.refresh_seconds:
             Session.update(expires=expires).where(Session.id == self.id).execute()
             self.expires = expires
+
+
+BY_SECRET = Prepared(
+    Session,
+    lambda: Session.select(Session, Account).join(Account).where(Session.secret_digest == "", Session.contract == ""),
+    joined="account",
+)
