@@ -4,6 +4,8 @@ The signature tells what this server wrote from what it did not. Whether it is s
 session row alone says.
 """
 
+from functools import lru_cache
+
 import jwt
 from jwt.types import Options
 
@@ -14,6 +16,10 @@ from models.account import Account
 ALGORITHM = "HS256"
 CHECKS: Options = {"require": ["jti"], "verify_iat": False}
 """iat is for people: a clock that was set back must not turn good tokens bad."""
+
+
+REMEMBERED = 10_000
+"""Tokens of a few hundred bytes each."""
 
 
 def write(account: Account, secret: str) -> str:
@@ -29,7 +35,13 @@ def read(token: str) -> str:
     """
     if not token:
         raise Unauthenticated
-    for key in rules.current.secret_keys:
+    return _verify(token, rules.current.secret_keys)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _verify(token: str, keys: tuple[bytes, ...]) -> str:
+    """Remember what was verified: a token comes with every request, and its signature stays what it is."""
+    for key in keys:
         try:
             secret: str = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)["jti"]
         except (jwt.InvalidTokenError, RecursionError):

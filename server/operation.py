@@ -28,7 +28,7 @@ class Operation:
         wanted = inspect.signature(self.function).parameters
         self.wants_user = "user" in wanted
         self.request = RequestReader(operation, wanted, settings.max_body_bytes)
-        self.response = ResponseWriter(operation)
+        self.response = ResponseWriter(operation, settings.validate_responses)
         self.guard = Guard(operation, settings.policy)
         self.placement = placement
 

@@ -6,6 +6,9 @@ once; who would have to wait too long is told so at once.
 """
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -15,13 +18,20 @@ from handlers.protocol import Unavailable
 from server.settings import Settings
 
 Result = TypeVar("Result")
+NICENESS = 10
+
+
+def _yield_to_the_loop() -> None:
+    """Let the event loop run before this thread whenever both want a core (threads have a niceness on Linux only)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 class Placement:
     """Decides where a handler runs. One per process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.hashing = ThreadPoolExecutor(settings.hash_slots, thread_name_prefix="hashing")
+        self.hashing = ThreadPoolExecutor(settings.hash_slots, "hashing", initializer=_yield_to_the_loop)
         self.most_waiting = settings.hash_slots + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
         self.retry_after = settings.retry_after_seconds

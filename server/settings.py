@@ -34,6 +34,7 @@ class Settings(Rules):
     hash_queue: int = 64
     hash_deadline_seconds: int = 5
     retry_after_seconds: int = 1
+    validate_responses: bool = True
 
     @property
     def host(self) -> str:
@@ -65,6 +66,10 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _cast(name: str, text: str, default: Any) -> Any:
     """Cast to the type of the default; numbers are not negative."""
+    if isinstance(default, bool):
+        if text not in ("0", "1"):
+            raise SettingError(f"{name}: 0 or 1 is expected")
+        return text == "1"
     if isinstance(default, bytes):
         return text.encode()
     if isinstance(default, int):

@@ -306,6 +306,7 @@ class RequestReader:
     def __init__(self, operation: AbstractOperation, wanted: Iterable[str], body_limit: int) -> None:
         self.parameters = [Parameter(declared) for declared in operation.parameters]
         self.body = Body(operation.request_body, body_limit) if operation.request_body else None
+        self.body_limit = body_limit
         self.wanted = frozenset(wanted)
         self.secrets = frozenset(_password_names(operation))
 
@@ -314,6 +315,8 @@ class RequestReader:
         arguments = {parameter.name: parameter.value(scope) for parameter in self.parameters}
         if self.body:
             arguments["body"] = await self.body.value(scope, receive)
+        else:
+            await read_body(scope, receive, self.body_limit)  # ignored, but within the same limit
         return {name: value for name, value in arguments.items() if name in self.wanted}
 
     def has_password(self, arguments: dict[str, Any]) -> bool:
@@ -351,9 +354,12 @@ class Reply:
 class ResponseWriter:
     """Turns what the handlers of one operation return into answers that the spec declares."""
 
-    def __init__(self, operation: AbstractOperation) -> None:
+    def __init__(self, operation: AbstractOperation, checks: bool = True) -> None:
         self.checks: dict[int, dict[str, Check | None]] = {
-            int(status): {media: _response_check(content) for media, content in response.get("content", {}).items()}
+            int(status): {
+                media: _response_check(content) if checks else None
+                for media, content in response.get("content", {}).items()
+            }
             for status, response in operation._responses.items()
         }
 
