@@ -1,0 +1,132 @@
+"""Accounts: made, looked at, shut, deleted."""
+
+from typing import Annotated, Any
+
+import typer
+
+from models.account import Account
+from models.departure import delete_account
+from scripts.operator import listing, output
+from scripts.operator.output import AsJson
+from scripts.operator.store import directory
+from scripts.operator.values import PasswordStdin, Username, confirm, read_password, valid
+
+PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
+FIELDS = ("id", "username", *PROFILE, "admin", "disabled")
+COLUMNS = ("id", "username", "display_name", "email", "mobile", "admin", "disabled", "created")
+
+app = typer.Typer(help="Make, list, shut and delete accounts.", rich_markup_mode=None)
+
+
+@app.command()
+def create(
+    username: Username,
+    *,
+    admin: Annotated[bool, typer.Option("--admin", help="May act on all accounts.")] = False,
+    email: Annotated[str | None, typer.Option(metavar="EMAIL", callback=valid("Email"), help="E-mail address.")] = None,
+    mobile: Annotated[
+        str | None, typer.Option(metavar="MOBILE", callback=valid("Mobile"), help="Mobile number.")
+    ] = None,
+    display_name: Annotated[
+        str | None, typer.Option(metavar="NAME", callback=valid("DisplayName"), help="Name to be shown.")
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account; it can log in through every contract.
+
+    The password is asked for twice without showing it, or read from stdin. Usernames, e-mail addresses and mobile
+    numbers are unique in the directory.
+
+    \b
+    Examples:
+      rollbook account create zhangsan --email zhangsan@example.com
+      rollbook account create root --admin --password-stdin --json < password.txt
+    """
+    with directory():
+        password = read_password(password_stdin)
+        account = Account.register(
+            username, password, admin=admin, email=email, mobile=mobile, display_name=display_name
+        )
+    output.say(_record(account), as_json)
+
+
+@app.command("list")
+def list_accounts(as_json: AsJson = False) -> None:
+    """List all accounts in order of id.
+
+    \b
+    Example:
+      rollbook account list --json | jq -r '.[] | select(.admin) | .username'
+    """
+    with directory():
+        output.say_all(map(_record, listing.accounts()), as_json, COLUMNS)
+
+
+@app.command()
+def show(username: Username, as_json: AsJson = False) -> None:
+    """Show all that is known of an account, but for its password."""
+    with directory():
+        account = Account.by_username(username)
+    output.say(_record(account), as_json)
+
+
+@app.command()
+def disable(username: Username, as_json: AsJson = False) -> None:
+    """Keep an account from logging in, and end its sessions in all contracts."""
+    with directory():
+        account = Account.by_username(username)
+        account.disable()
+    output.say(_record(account), as_json, f"{account.username} is disabled")
+
+
+@app.command()
+def enable(username: Username, as_json: AsJson = False) -> None:
+    """Let a disabled account log in again."""
+    with directory():
+        account = Account.by_username(username)
+        account.enable()
+    output.say(_record(account), as_json, f"{account.username} is enabled")
+
+
+@app.command()
+def delete(
+    username: Username,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete an account for good, after asking.
+
+    Each project that it owns goes to its longest-standing other member, and is deleted where there is none.
+
+    \b
+    Example:
+      rollbook account delete zhangsan --yes
+    """
+    with directory():
+        account = Account.by_username(username)
+        if not yes:
+            confirm(f"Delete {output.printable(account.username)} (id {account.id})?")
+        delete_account(account)
+    record = {"id": account.id, "username": account.username, "deleted": True}
+    output.say(record, as_json, f"{account.username} is deleted")
+
+
+@app.command()
+def set_password(username: Username, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
+    """Give an account a new password, and end its sessions in all contracts.
+
+    \b
+    Examples:
+      rollbook account set-password zhangsan
+      rollbook account set-password zhangsan --password-stdin < password.txt
+    """
+    with directory():
+        account = Account.by_username(username)
+        account.set_password(read_password(password_stdin))
+    output.say(_record(account), as_json, f"{account.username} has a new password")
+
+
+def _record(account: Account) -> dict[str, Any]:
+    shown = {field: getattr(account, field) for field in FIELDS}
+    return shown | {"created": output.time(account.created), "updated": output.time(account.updated)}

@@ -1,0 +1,40 @@
+"""Long lists, read page by page: memory does not grow with the store, and no transaction waits for the reader."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import peewee
+
+from models.access_key import AccessKey
+from models.account import Account
+from models.project import Entity, Member, Project, Relation
+
+PAGE = 1_000
+"""Rows that are read at a time."""
+
+
+def accounts() -> Iterator[Account]:
+    """Yield all accounts in order of id."""
+    return _pages(Account.select(), Account.id)
+
+
+def access_keys() -> Iterator[AccessKey]:
+    """Yield all access keys in order of accessid."""
+    return _pages(AccessKey.select(), AccessKey.accessid)
+
+
+def projects() -> Iterator[Project]:
+    """Yield all projects in order of id, with owner, `member_count`, `entity_count` and `relation_count`."""
+    counts = [
+        model.select(peewee.fn.COUNT(model.id)).where(model.project == Project.id).alias(f"{stem}_count")
+        for stem, model in (("member", Member), ("entity", Entity), ("relation", Relation))
+    ]
+    return _pages(Project.select(Project, Account, *counts).join(Account), Project.id)
+
+
+def _pages(query: Any, key: Any) -> Iterator[Any]:
+    page = list(query.order_by(key).limit(PAGE))
+    while page:
+        yield from page
+        last = getattr(page[-1], key.name)
+        page = list(query.where(key > last).order_by(key).limit(PAGE))
