@@ -28,7 +28,7 @@ class Gunicorn(BaseApplication):
             "worker_class": "asgi",
             "graceful_timeout": self.settings.shutdown_seconds,
             "loglevel": self.settings.log_level,
-            "limit_request_line": 8190,
+            "limit_request_line": 32_768,  # the longest values that a URL may carry, percent-encoded, take 20,000
             "preload_app": True,  # the specs are compiled once and shared by all workers
             "control_socket_disable": True,
             # no access log: three of the contracts carry passwords in their URLs

@@ -21,4 +21,5 @@ async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
         for part in reply.content:
             await send({"type": "http.response.body", "body": part, "more_body": True})
             await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
-    await send({"type": "http.response.body", "body": b"" if streamed else reply.content})
+    bodiless = streamed or scope["method"] == "HEAD"
+    await send({"type": "http.response.body", "body": b"" if bodiless else reply.content})

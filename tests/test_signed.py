@@ -1,5 +1,6 @@
 """The signed contract: what its document prints, every refusal, and who may sign."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,7 +11,7 @@ from email.utils import formatdate
 from threading import current_thread
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -41,7 +42,7 @@ HEADERS_OF_THE_DOCUMENT = {
     "Content-Type": "application/json;charsets: utf-8",
     "Content-Length": "0",
 }
-Ask = Callable[..., httpx.Response]
+Ask = Callable[..., httpx2.Response]
 
 
 def sign(message: str, accesskey: str = ACCESSKEY) -> str:
@@ -84,7 +85,7 @@ def datasvr(settings: Settings) -> None:
 def ask(client: TestClient) -> Ask:
     """Sends a well-signed request: `ask("login", userid="alice", password="correct horse")`."""
 
-    def send(action: str, **parameters: Any) -> httpx.Response:
+    def send(action: str, **parameters: Any) -> httpx2.Response:
         query = {"action": action, **parameters, **signature(action, NOW + 60)}
         return client.get(PATH, params=query)
 
@@ -102,7 +103,7 @@ def log_in(ask: Ask, userid: str = "alice", password: str = "correct horse") -> 
     return token
 
 
-def refused(answer: httpx.Response, errstr: str) -> bool:
+def refused(answer: httpx2.Response, errstr: str) -> bool:
     """Tell whether the signature was refused for this reason."""
     body = {"errno": 403, "errstr": f"签名验证失败：{errstr}"}
     return answer.status_code == 403 and answer.json() == body
@@ -491,6 +492,43 @@ def test_another_path_under_openapi_is_told_in_this_contracts_words(client: Test
     answer = client.get("/openapi/nothing")
     assert answer.status_code == 404
     assert answer.json() == {"errno": 404, "errstr": "路径不存在"}
+
+
+def test_head_is_told_without_a_body(app: Any) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "scheme": "http", "method": "HEAD", "path": PATH, "query_string": b"", "headers": []}
+    asyncio.run(app(scope, receive, send))
+    assert [message.get("status") for message in sent] == [405, None]
+    assert [message.get("body") for message in sent] == [None, b""]
+
+
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_has_no_meaning_but_a_limit(client: TestClient, chunked: bool) -> None:
+    def ask_with(size: int) -> Any:
+        part = b"{" * size
+        content = iter([part]) if chunked else part
+        return client.request("GET", PATH, params=LOGIN | signature("login", NOW + 60), content=content)
+
+    assert ask_with(1_048_576).json()["userid"] == "alice"
+    answer = ask_with(1_048_577)
+    assert answer.status_code == 413
+    assert answer.json() == {"errno": 413, "errstr": "请求体过大"}
+
+
+def test_the_longest_values_fit_into_one_url(serve: Callable[..., Any]) -> None:
+    longest = {"userid": 64, "password": 256, "domain": 255, "alias": 64, "property": 1024}
+    query = {name: "\U00020000" * length for name, length in longest.items()}
+    url = f"{serve().url}{PATH}"
+    answer = httpx2.get(url, params={"action": "register"} | query | signature("register", NOW))
+    assert answer.json() == {"errno": 403, "errstr": f"签名验证失败：{EXPIRED}"}
 
 
 # --- the actions -------------------------------------------------------------------------------
