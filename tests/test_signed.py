@@ -568,6 +568,8 @@ def test_login_tells_only_what_is_set(ask: Ask, settings: Settings) -> None:
     ask("register", userid="bob", password="123456", domain="example.com", alias="", property="")
     answer = ask("login", userid="bob", password="123456").json()
     assert list(answer) == ["userid", "token", "domain"]
+    bob = Account.by_username("bob")
+    assert (bob.display_name, bob.property) == (None, None)
     token = answer["token"]
     ask("update", token=token, domain="", alias="鲍勃", property='{"level": 3}')
     rules.apply(replace(settings, datasvr="datasvr.cn"))
