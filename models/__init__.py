@@ -2,6 +2,7 @@
 
 from models.access_key import AccessKey
 from models.account import Account
+from models.account_block import AccountBlock
 from models.friendship import FriendApplication, Friendship
 from models.outbox import OutboxMessage
 from models.project import Entity, Invitation, Member, Project, Relation
@@ -10,6 +11,7 @@ from models.session import Session
 
 TABLES = [
     Account,
+    AccountBlock,
     Session,
     AccessKey,
     Friendship,

@@ -9,6 +9,7 @@ from typing import Any, Self
 import peewee
 
 from models import clock, passwords
+from models.account_block import AccountBlock
 from models.database import Model
 from models.errors import (
     AccountNotFound,
@@ -82,6 +83,7 @@ class Account(Model):
         now = clock.now()
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
+        AccountBlock.add(account.id, 1)
         return account
 
     @classmethod
@@ -125,15 +127,24 @@ class Account(Model):
 
     @classmethod
     def page(cls, order: list[tuple[str, str]], offset: int, limit: int) -> list[Self]:
-        """Return accounts in order, e.g. `[("username", "asc"), ("id", "desc")]`."""
+        """Return accounts in order, e.g. `[("username", "asc"), ("id", "desc")]`.
+
+        A page in order of id is as near when it is deep as when it is the first; in other orders it is not.
+        """
+        found = cls.select()
+        field, direction = order[0]
+        if field == "id":
+            ids, offset = AccountBlock.seek(offset, direction)
+            if not ids:
+                return []
+            found = found.where(cls.id >= ids[0] if direction == "asc" else cls.id <= ids[-1])
         terms = [getattr(getattr(cls, field), direction)() for field, direction in order]
-        return list(cls.select().order_by(*terms).offset(offset).limit(limit))
+        return list(found.order_by(*terms).offset(offset).limit(limit))
 
     @classmethod
     def count(cls) -> int:
         """Count all accounts."""
-        number: int = cls.select().count()
-        return number
+        return AccountBlock.total()
 
     def change(self, **fields: Any) -> None:
         """Change username, e-mail, mobile or profile fields; None unsets. Raises the Taken errors."""

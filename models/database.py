@@ -85,6 +85,13 @@ class Model(peewee.Model):
         legacy_table_names = False
 
 
+def delete_some(table: Any, condition: Any, batch: int) -> int:
+    """Delete at most a batch of the rows of a table that meet a condition; return how many."""
+    some = table.select(table.id).where(condition).limit(batch)
+    deleted: int = table.delete().where(table.id.in_(some)).execute()
+    return deleted
+
+
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",  # an acknowledged write survives a power cut

@@ -1,6 +1,7 @@
 """What happens when an account leaves for good."""
 
 from models.account import Account
+from models.account_block import AccountBlock
 from models.errors import AccountNotFound
 from models.project import Project
 
@@ -14,3 +15,4 @@ def delete_account(account: Account) -> None:
     Project.hand_over(account)
     if not account.delete_instance():
         raise AccountNotFound
+    AccountBlock.add(account.id, -1)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import peewee
 
 from models import clock
-from models.database import Model
+from models.database import Model, delete_some
 from models.rules import DAY, MINUTE
 
 CLAIM_SECONDS = MINUTE
@@ -43,14 +43,12 @@ class OutboxMessage(Model):
     @classmethod
     def post(cls, kind: str, recipient: str, notice: Notice) -> None:
         """Leave a message for the courier."""
-        cls._forget_old()
         now = clock.now()
         cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
     @classmethod
     def post_to_nobody(cls, kind: str) -> None:
         """Do the work of `post` for somebody who does not exist, so that time does not tell."""
-        cls._forget_old()
         now = clock.now()
         cls.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
 
@@ -71,7 +69,8 @@ class OutboxMessage(Model):
         OutboxMessage.update(delivered=clock.now(), body="").where(OutboxMessage.id == self.id).execute()
 
     @classmethod
-    def _forget_old(cls) -> None:
+    def purge(cls, batch: int) -> int:
+        """Delete up to a batch of messages that were delivered some time ago; return how many."""
         # the newest row stays: SQLite would give its number again, and with it the name of a delivered file
         newest = cls.select(peewee.fn.MAX(cls.id))
-        cls.delete().where(cls.delivered <= clock.now() - KEPT_SECONDS, cls.id < newest).execute()
+        return delete_some(cls, (cls.delivered <= clock.now() - KEPT_SECONDS) & (cls.id < newest), batch)

@@ -9,7 +9,7 @@ import peewee
 
 from models import clock, passwords, rules
 from models.account import Account, fold
-from models.database import Model
+from models.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.outbox import Notice, OutboxMessage
 from models.secret import alphanumeric, digest, digits
@@ -44,7 +44,6 @@ class RecoveryCode(Model):
         account = Account.get_or_none(Account.mobile == mobile, ~Account.disabled)
         code = digits(CODE_LENGTH)
         notice = compose(code)
-        cls._forget_dead()
         if account is None:
             OutboxMessage.post_to_nobody("sms")
             return
@@ -62,7 +61,6 @@ class RecoveryCode(Model):
             raise EmailUnknown
         secret = alphanumeric(LINK_LENGTH)
         notice = compose(secret)
-        cls._forget_dead()
         if account is None:
             OutboxMessage.post_to_nobody("mail")
             return
@@ -124,8 +122,9 @@ class RecoveryCode(Model):
         ).execute()
 
     @classmethod
-    def _forget_dead(cls) -> None:
-        cls.delete().where(cls.expires <= clock.now()).execute()
+    def purge(cls, batch: int) -> int:
+        """Delete up to a batch of expired codes and links; return how many."""
+        return delete_some(cls, cls.expires <= clock.now(), batch)
 
 
 def _alive() -> Any:

@@ -6,7 +6,7 @@ import peewee
 
 from models import clock, rules
 from models.account import Account
-from models.database import Model
+from models.database import Model, delete_some
 from models.errors import SessionDead
 from models.prepared import Prepared
 from models.secret import digest
@@ -78,11 +78,21 @@ class Session(Model):
 
     @classmethod
     def end_all(cls, account: Account, keep: "Session | None" = None) -> None:
-        """End the account's sessions in all contracts, but for the one to keep."""
+        """End the account's sessions in all contracts, but for the one to keep.
+
+        Raises SessionDead when that one has ended meanwhile: who was logged out changes nothing any more.
+        """
         ended = cls.delete().where(cls.account == account)
         if keep is not None:
             ended = ended.where(cls.id != keep.id)
         ended.execute()
+        if keep is not None and cls.get_or_none(cls.id == keep.id) is None:
+            raise SessionDead
+
+    @classmethod
+    def purge(cls, batch: int) -> int:
+        """Delete up to a batch of expired sessions; return how many."""
+        return delete_some(cls, cls.expires <= clock.now(), batch)
 
     def _slide(self) -> None:
         lifetime = rules.current.session_seconds(self.contract)

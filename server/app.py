@@ -15,6 +15,7 @@ from models.database import connect
 from server.courier import Courier
 from server.credentials import ApiKey
 from server.errors import Door
+from server.housekeeper import Housekeeper
 from server.operation import OperationMiddleware
 from server.pages import pages
 from server.placement import Placement
@@ -33,10 +34,12 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        courier = Courier(settings.data / "outbox")
-        courier.start()
+        tasks = (Courier(settings.data / "outbox"), Housekeeper())
+        for task in tasks:
+            task.start()
         yield
-        courier.stop()
+        for task in tasks:
+            task.stop()
         placement.close()
 
     app = ConnexionMiddleware(

@@ -11,54 +11,35 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
 from pathlib import Path
-from threading import Event, Thread
 
 import orjson
 
-from models.database import database, unit_of_work
+from models.database import unit_of_work
 from models.outbox import OutboxMessage
+from server.background import Repeating
 
-PAUSE_SECONDS = 0.5
 SENDER = "rollbook@localhost"
 
 log = logging.getLogger("rollbook.courier")
 
 
-class Courier:
+class Courier(Repeating):
     """Delivers what is due as files into a folder: mail as `<id>.eml`, short messages as `<id>.json`."""
 
+    pause = 0.5
+
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
-        self._stopping = Event()
-        self._thread: Thread | None = None
 
-    def start(self) -> None:
-        """Begin to deliver, in a thread of its own."""
-        self._stopping.clear()
-        self._thread = Thread(target=self.run, name="courier", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the message in hand."""
-        self._stopping.set()
-        if self._thread:
-            self._thread.join()
-            self._thread = None
-
-    def run(self) -> None:
-        """Deliver until told to stop; whatever fails is tried again."""
-        while not self._stopping.is_set():
-            try:
-                self.deliver_due()
-            except Exception as error:  # a courier outlives a full disk and a store that is away
-                log.error("cannot look for messages: %s", type(error).__name__)
-            self._stopping.wait(PAUSE_SECONDS)
-        database.close()
+    def once(self) -> None:
+        """Deliver what is due."""
+        self.deliver_due()
 
     def deliver_due(self) -> int:
         """Deliver what is due, return how many messages went. One that cannot be delivered is due again in a minute."""
         delivered = 0
-        while not self._stopping.is_set() and (message := _claim()):
+        while not self.stopping.is_set() and (message := _claim()):
             try:
                 name, content = FORMATS[message.kind](message)
                 self._write(name, content)

@@ -9,7 +9,7 @@ from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
 
 from models.database import unit_of_work
-from server.credentials import REFUSAL
+from server.credentials import refuse
 from server.placement import Placement
 from server.policy import Guard
 from server.reply import send_reply
@@ -36,8 +36,7 @@ class Operation:
         """Answer a request."""
         scope[OPERATION] = self
         context = scope["extensions"].get("connexion_context", {})
-        if REFUSAL in context.get("token_info", {}):
-            raise context["token_info"][REFUSAL]
+        refuse(context.get("token_info"))
         arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")

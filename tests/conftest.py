@@ -5,8 +5,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from starlette.testclient import TestClient
 
 from models import rules
 from models.account import Account
-from models.database import connect, database, unit_of_work
+from models.database import Sqlite, connect, database, unit_of_work
 from models.migrations import migrate
 from server.app import create_app
 from server.settings import Settings, read
@@ -68,6 +70,39 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(60)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the check of all statements last, when all have been seen."""
+    items.sort(key=lambda item: item.path.stem == "test_queries")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[set[str]]:
+    """The text of every statement that the server runs in this process."""
+    seen: set[str] = set()
+    serving = threading.local()
+    execute = Sqlite.execute_sql
+
+    @contextmanager
+    def serve_in_unit() -> Iterator[None]:
+        serving.now = True
+        try:
+            with unit_of_work():
+                yield
+        finally:
+            serving.now = False
+
+    def execute_and_note(self: Sqlite, sql: str, params: Any = None) -> Any:
+        if getattr(serving, "now", False):
+            seen.add(sql)
+        return execute(self, sql, params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sqlite, "execute_sql", execute_and_note)
+        for module in ("operation", "credentials", "courier", "housekeeper"):
+            patch.setattr(f"server.{module}.unit_of_work", serve_in_unit)
+        yield seen
 
 
 @pytest.fixture(scope="session")

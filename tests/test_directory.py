@@ -8,6 +8,7 @@ from threading import Barrier
 import pytest
 from starlette.testclient import TestClient
 
+from models import passwords
 from models.account import Account
 from models.database import unit_of_work
 from models.session import Session
@@ -145,3 +146,24 @@ def test_parameters_of_hashing_may_change_and_hashes_follow_at_login(
 
 def _stronger(settings: Settings) -> Settings:
     return replace(settings, argon2_time_cost=2)
+
+
+@pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation"])
+def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
+    doors: dict[str, Door], stem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = doors[stem]
+    door.register("alice", "correct horse")
+    credential = door.enter("alice", "correct horse")
+    hash_password = passwords.hash
+
+    def hash_and_log_out(password: str) -> str:
+        Session.delete().where(Session.contract == stem).execute()
+        return hash_password(password)
+
+    monkeypatch.setattr(passwords, "hash", hash_and_log_out)
+    changed = door.change_password(credential, "alice", "correct horse", "battery staple")
+    assert not door.succeeded(changed)
+    monkeypatch.undo()
+    assert door.enter("alice", "correct horse")
+    assert not door.enter("alice", "battery staple")

@@ -21,6 +21,7 @@ from handlers import notices
 from models import clock, rules, secret
 from models.account import Account
 from models.database import unit_of_work
+from models.housekeeping import purge
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
 from models.session import Session
@@ -568,6 +569,8 @@ def test_dead_codes_are_forgotten(
     later = clock.now() + 1800
     monkeypatch.setattr(clock, "now", lambda: later)
     request_code(client, delivered, "13345587000")
+    with unit_of_work():
+        purge()
     assert RecoveryCode.select().count() == 1
 
 

@@ -20,6 +20,8 @@ from starlette.testclient import TestClient
 
 from models import clock, rules
 from models.account import Account
+from models.account_block import AccountBlock
+from models.database import database
 from models.session import Session
 from server.settings import Settings
 
@@ -433,8 +435,10 @@ def test_a_list_is_read_page_by_page(client: TestClient, register: Register) -> 
 def test_a_list_shows_at_most_a_thousand(client: TestClient, alice: Account) -> None:
     row = Account.select().dicts().get()
     del row["id"], row["email_key"], row["mobile"]
-    names = [f"user{n}" for n in range(1_004)]
-    Account.insert_many([row | {"username": n, "username_key": n} for n in names]).execute()
+    with database.atomic():
+        for n in range(2, 1_006):
+            Account.insert(row | {"id": n, "username": f"user{n}", "username_key": f"user{n}"}).execute()
+            AccountBlock.add(n, 1)
     assert len(client.get("/v1/user/list").json()["data"]) == 1_000
     assert len(client.get("/v1/user/list?page=1").json()["data"]) == 5
 
