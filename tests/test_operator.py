@@ -234,6 +234,11 @@ def test_a_list_is_read_in_pages_and_aligned(
     assert len(lines) == 1 + len(names)
 
 
+def test_an_account_is_shown_as_it_was_made(answer: Callable[..., Any], alice: Any) -> None:
+    assert answer("account", "show", "alice") == alice
+    assert (alice["admin"], alice["disabled"], alice["email"]) == (False, False, None)
+
+
 def test_no_answer_holds_a_password_or_its_hash(rollbook: Rollbook, alice: Any) -> None:
     answers = [rollbook("account", *words).output for words in (["list"], ["list", "--json"], ["show", "alice"])]
     assert not any("argon2" in text or "password" in text for text in answers)
@@ -542,7 +547,7 @@ def test_a_bug_is_told_in_one_line_without_values(rollbook: Rollbook, monkeypatc
 
 def test_a_store_that_does_not_work_is_told_in_one_line(rollbook: Rollbook, tmp_path: Path) -> None:
     (tmp_path / "rollbook.sqlite3").write_bytes(b"no database, but long enough to look at" * 100)
-    assert refusal(rollbook("account", "list")) == "the store does not work: file is not a database"
+    assert refusal(rollbook("account", "list")) == "store: file is not a database"
 
 
 def test_a_wrong_setting_is_told_by_its_name(environment: dict[str, str]) -> None:

@@ -12,7 +12,6 @@ from scripts.operator.store import directory
 from scripts.operator.values import PasswordStdin, Username, confirm, read_password, valid
 
 PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
-FIELDS = ("id", "username", *PROFILE, "admin", "disabled")
 COLUMNS = ("id", "username", "display_name", "email", "mobile", "admin", "disabled", "created")
 
 app = typer.Typer(help="Make, list, shut and delete accounts.", rich_markup_mode=None)
@@ -128,5 +127,12 @@ def set_password(username: Username, password_stdin: PasswordStdin = False, as_j
 
 
 def _record(account: Account) -> dict[str, Any]:
-    shown = {field: getattr(account, field) for field in FIELDS}
-    return shown | {"created": output.time(account.created), "updated": output.time(account.updated)}
+    return {
+        "id": account.id,
+        "username": account.username,
+        **{field: getattr(account, field) for field in PROFILE},
+        "admin": bool(account.admin),  # a prepared look-up leaves it as SQLite keeps it
+        "disabled": bool(account.disabled),
+        "created": output.time(account.created),
+        "updated": output.time(account.updated),
+    }

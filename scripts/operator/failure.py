@@ -84,6 +84,6 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
     typer.Abort: lambda error: "aborted, nothing was changed",
     UnicodeError: lambda error: "a value is not UTF-8 text",
     OSError: _outside,
-    peewee.DatabaseError: lambda error: f"the store does not work: {str(error).splitlines()[0]}",
+    peewee.DatabaseError: lambda error: f"store: {str(error).splitlines()[0]}",
 }
 """Failure -> how its line is worded; every other failure is a bug of ours."""
