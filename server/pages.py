@@ -1,7 +1,9 @@
 """What is not a contract: the explorer, the specs as files, the health check."""
 
 import json
+import os
 from functools import cache
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,24 +16,45 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from server.specs import Contract
+from server.specs import LOCAL, Contract
 
 EXPLORER = Path(__file__).with_name("explorer")
 HEADERS = {
+    "cache-control": "no-cache",
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    "cross-origin-opener-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-# Swagger UI writes style attributes, so styles alone may stand inline
+
+
+class Assets(StaticFiles):
+    """The files of a folder that the pages use; all others are not there."""
+
+    def __init__(self, directory: Path, *names: str) -> None:
+        super().__init__(directory=directory)
+        self.names = names
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file."""
+        return super().lookup_path(path) if path in self.names else ("", None)
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """Answer with a file, or with 304 if the client has it."""
+        response = super().file_response(*args, **options)
+        response.headers.update(HEADERS)
+        return response
 
 
 def pages(contracts: list[Contract]) -> Router:
     """Return the router of all pages."""
     by_stem = {contract.stem: contract for contract in contracts}
-    index = _fill("index.html", rows="\n".join(_row(contract) for contract in contracts))
+    stems = list(by_stem)
+    entries = "\n".join(_entry(contract) for contract in contracts)
+    index = _fill("index.html", chooser=_chooser(stems), entries=entries)
 
     @cache
     def as_json(stem: str) -> bytes:
@@ -50,32 +73,35 @@ def pages(contracts: list[Contract]) -> Router:
         return contract
 
     async def show_start(request: Request) -> Response:
-        return RedirectResponse("/docs")
+        return RedirectResponse("/docs", headers=HEADERS)
 
     async def show_index(request: Request) -> Response:
         return HTMLResponse(index, headers=HEADERS)
 
     async def show_contract(request: Request) -> Response:
         contract = known(request)
-        title = contract.document["info"]["title"]
-        return HTMLResponse(_fill("contract.html", stem=contract.stem, title=title), headers=HEADERS)
+        title = escape(contract.document["info"]["title"])
+        page = _fill("contract.html", stem=contract.stem, title=title, chooser=_chooser(stems, contract.stem))
+        return HTMLResponse(page, headers=HEADERS)
 
     async def send_json(request: Request) -> Response:
-        return Response(as_json(known(request).stem), media_type="application/json")
+        return Response(as_json(known(request).stem), media_type="application/json", headers=HEADERS)
 
     async def send_yaml(request: Request) -> Response:
-        return Response(as_yaml(known(request).stem), media_type="application/yaml")
+        return Response(as_yaml(known(request).stem), media_type="application/yaml", headers=HEADERS)
 
     async def tell_health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok"}, headers=HEADERS)
 
+    swagger_ui = Assets(swagger_ui_path, "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+    explorer = Assets(EXPLORER, "explorer.js", "browser_view.js", "signature.js", "explorer.css")
     return Router(
         [
             Route("/", show_start),
             Route("/healthz", tell_health),
             Route("/docs", show_index),
-            Mount("/docs/swagger-ui", StaticFiles(directory=swagger_ui_path)),
-            Mount("/docs/explorer", StaticFiles(directory=EXPLORER)),
+            Mount("/docs/swagger-ui", swagger_ui),
+            Mount("/docs/explorer", explorer),
             Route("/docs/{stem}", show_contract),
             Route("/specs/{stem}.json", send_json),
             Route("/specs/{stem}.yaml", send_yaml),
@@ -84,16 +110,38 @@ def pages(contracts: list[Contract]) -> Router:
     )
 
 
-def _row(contract: Contract) -> str:
+def _chooser(stems: list[str], shown: str | None = None) -> str:
+    """Return the links to all contracts; the one that is shown is marked."""
+    marks = {shown: ' aria-current="page"'}
+    return "\n".join(f'<a href="/docs/{stem}"{marks.get(stem, "")}>{stem}</a>' for stem in stems)
+
+
+def _entry(contract: Contract) -> str:
     info = contract.document["info"]
-    operations = sum(
-        "operationId" in operation
-        for path in contract.document["paths"].values()
+    acts = _count_acts(contract.document)
+    operations = f"{acts} operation" if acts == 1 else f"{acts} operations"
+    text = {"title": escape(info["title"]), "version": escape(info["version"].removeprefix("v"))}
+    return _fill("entry.html", stem=contract.stem, operations=operations, **text)
+
+
+def _count_acts(document: dict[str, Any]) -> int:
+    """Count operations; one whose request is one of several objects counts once for each of them."""
+
+    def variants(holder: dict[str, Any]) -> int:
+        name = holder.get("schema", {}).get("$ref", "").removeprefix(LOCAL)
+        return len(document["components"]["schemas"].get(name, {}).get("oneOf", [None]))
+
+    return sum(
+        max([1, *map(variants, [*operation.get("parameters", []), *_bodies(operation)])])
+        for path in document["paths"].values()
         for operation in path.values()
-        if isinstance(operation, dict)
+        if "operationId" in operation
     )
-    return _fill("row.html", stem=contract.stem, title=info["title"], version=info["version"], operations=operations)
 
 
-def _fill(name: str, **values: Any) -> str:
+def _bodies(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(operation.get("requestBody", {}).get("content", {}).values())
+
+
+def _fill(name: str, **values: str) -> str:
     return Template((EXPLORER / name).read_text("utf-8")).substitute(values)
