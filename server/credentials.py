@@ -40,6 +40,15 @@ class ApiKey(ApiKeySecurityHandler):
         return check
 
 
+def refuse(token_info: dict[str, Any] | None) -> None:
+    """Raise the final refusal among what the security functions of a request returned, if there is one."""
+    for found in (token_info or {}).values():
+        if isinstance(found, DirectoryError):
+            raise found
+        if isinstance(found, dict):
+            refuse(found)  # one entry per scheme where several are asked for together
+
+
 def _reader(security_scheme: dict[str, Any]) -> Callable[[ConnexionRequest], str | None]:
     """Return what takes the credential from a request; a repeated one is refused, unless the first counts."""
     name = security_scheme["name"]
