@@ -5,6 +5,7 @@ indexed look-up. The few look-ups that stand on the path of every request are wr
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import peewee
@@ -45,8 +46,16 @@ class Prepared(Generic[Row]):
         return revived
 
 
-def _fill(model: type[Any], values: tuple[Any, ...]) -> Any:
+def _fill(model: Any, values: tuple[Any, ...]) -> Any:
     """Make a model of stored values, as Peewee's own cursors do, without a call per column."""
     instance = model(__no_default__=True)
     instance.__data__.update(zip(model._meta.sorted_field_names, values, strict=True))
+    for name in _truths(model):  # SQLite stores them as numbers
+        instance.__data__[name] = bool(instance.__data__[name])
     return instance
+
+
+@cache
+def _truths(model: Any) -> list[str]:
+    """Return the names of the boolean columns."""
+    return [field.name for field in model._meta.sorted_fields if isinstance(field, peewee.BooleanField)]

@@ -9,7 +9,7 @@ from connexion.utils import get_function_from_name, inspect_function_arguments
 
 from models.database import unit_of_work
 from models.errors import DirectoryError
-from server.validation import read_cookie, read_query
+from server.request import read_cookie, read_query
 
 REFUSAL = "refusal"
 """Key under which a final refusal travels past the alternatives that Connexion would try next."""

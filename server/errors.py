@@ -13,10 +13,9 @@ from handlers import protocol
 from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
 from server.operation import OPERATION
-from server.reply import send_reply
+from server.response import Reply, send_reply, serialize
 from server.routing import CONTRACT
 from server.specs import Contract
-from server.validation import Reply, serialize
 
 log = logging.getLogger("rollbook.errors")
 

@@ -12,9 +12,9 @@ from models.database import unit_of_work
 from server.credentials import refuse
 from server.placement import Placement
 from server.policy import Guard
-from server.reply import send_reply
+from server.request import RequestReader
+from server.response import Reply, ResponseWriter, send_reply
 from server.settings import Settings
-from server.validation import Reply, RequestReader, ResponseWriter
 
 OPERATION = "rollbook.operation"
 """Key of the ASGI scope: the operation that answers."""

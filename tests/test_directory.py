@@ -158,7 +158,7 @@ def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
     hash_password = passwords.hash
 
     def hash_and_log_out(password: str) -> str:
-        Session.delete().where(Session.contract == stem).execute()
+        Session.end_all(Account.by_username("alice"))
         return hash_password(password)
 
     monkeypatch.setattr(passwords, "hash", hash_and_log_out)
