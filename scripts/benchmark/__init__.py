@@ -1,0 +1,1 @@
+"""The benchmark: Rollbook and its peers side by side, in one run on one machine."""
