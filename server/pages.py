@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
 from server.specs import LOCAL, Contract
+from server.validation import merge
 
 EXPLORER = Path(__file__).with_name("explorer")
 HEADERS = {
@@ -129,7 +130,7 @@ def _count_acts(document: dict[str, Any]) -> int:
 
     def variants(holder: dict[str, Any]) -> int:
         name = holder.get("schema", {}).get("$ref", "").removeprefix(LOCAL)
-        return len(document["components"]["schemas"].get(name, {}).get("oneOf", [None]))
+        return len(merge(document["components"]["schemas"].get(name, {})).get("oneOf", [None]))
 
     return sum(
         max([1, *map(variants, [*operation.get("parameters", []), *_bodies(operation)])])

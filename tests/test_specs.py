@@ -127,14 +127,28 @@ def test_every_documented_action_is_declared_and_has_its_function(place: tuple[s
     schemas_ = [p["schema"] for p in operation.get("parameters", []) if "discriminator" in p["schema"]]
     schemas_ += [content["schema"] for content in operation.get("requestBody", {}).get("content", {}).values()]
     assert schemas_
-    for schema in schemas_:
-        variants = schema.get("oneOf", [schema])
+    for schema in map(merge, schemas_):
+        variants = schema["oneOf"]
         named = [variant for variant in variants if "action" in variant.get("properties", {})]
         declared = [value for variant in named for value in variant["properties"]["action"]["enum"]]
         assert declared == actions.split()
     module = import_module(f"handlers.{stem}")
     tables = [table for table in vars(module).values() if isinstance(table, dict)]
     assert any(set(actions.split()) <= table.keys() for table in tables)
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_an_object_with_variants_names_all_that_they_know(stem: str) -> None:
+    for name, schema in follow(CONTRACTS[stem], CONTRACTS[stem]["components"]["schemas"]).items():
+        if "allOf" not in schema or "oneOf" not in schema["allOf"][0]:
+            continue
+        variants = schema["allOf"][0]["oneOf"]
+        known = {field for variant in variants for field in variant.get("properties", {})}
+        assert schema["properties"].keys() == known, name
+        actions = [
+            action for variant in variants for action in variant.get("properties", {}).get("action", {}).get("enum", [])
+        ]
+        assert schema["properties"]["action"]["enum"] == actions, name
 
 
 @pytest.mark.parametrize("stem", ["common", *CONTRACTS])

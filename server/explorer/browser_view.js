@@ -47,6 +47,12 @@ export function resolve(document, node) {
   return node?.$ref ? node.$ref.slice(2).split("/").reduce((place, name) => place[name], document) : node;
 }
 
+/** Return a schema with what its `allOf` says. */
+function merged(contract, schema) {
+  const { allOf = [], ...rest } = resolve(contract, schema) ?? {};
+  return Object.assign({}, ...allOf.map((part) => merged(contract, part)), rest);
+}
+
 /** Make one form of each act of an operation whose whole query, or whose body with GET, is one of several objects. */
 function unfold(contract, method, operation) {
   const { parameters } = operation;
@@ -54,7 +60,7 @@ function unfold(contract, method, operation) {
   // browsers send no body with GET
   const body = method === "get" && operation.requestBody?.content?.["application/json"];
   const { schema, examples } = body || whole || {};
-  const { oneOf, discriminator } = resolve(contract, schema) ?? {};
+  const { oneOf, discriminator } = merged(contract, schema);
   if (!oneOf) {
     return [{ operation }];
   }
@@ -90,7 +96,7 @@ function unfold(contract, method, operation) {
 }
 
 function isObject(contract, schema) {
-  const { type, oneOf } = resolve(contract, schema) ?? {};
+  const { type, oneOf } = merged(contract, schema);
   return type === "object" || oneOf?.every((variant) => isObject(contract, variant));
 }
 
