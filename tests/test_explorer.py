@@ -46,7 +46,7 @@ class Explorer:
         self.url = server.url
         self.requests: list[Request] = []
         self.complaints: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)  # the machine may be busy
         page.on("request", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._hear)
