@@ -53,7 +53,8 @@ class UserRead(schemas.BaseUser[uuid.UUID]):
     """An account as it is shown."""
 
 
-engine = create_async_engine(f"sqlite+aiosqlite:///{DATA}/users.sqlite3")
+# each connection is a thread; of 1, 2, 5 and 15 connections, two did most
+engine = create_async_engine(f"sqlite+aiosqlite:///{DATA}/users.sqlite3", pool_size=2, max_overflow=0)
 open_session = async_sessionmaker(engine, expire_on_commit=False)
 
 

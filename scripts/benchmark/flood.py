@@ -98,8 +98,8 @@ def _flood(logins: Load, capacity: float) -> Load:
     """
     settings = Settings()
     waiting = settings.hash_slots + settings.hash_queue
-    delay_ms = 200
-    connections = waiting + round(capacity * (TIMES - 1) * delay_ms / 1_000)
+    delay_ms, answer_ms = 200, 50
+    connections = waiting + round(capacity * TIMES * (delay_ms + answer_ms) / 1_000)
     return replace(logins, connections=connections, delay_ms=delay_ms, count_statuses=True)
 
 

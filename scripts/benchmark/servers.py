@@ -54,7 +54,7 @@ class Server:
     prepare: Callable[[Store, Path, int], Data]
     environment: Mapping[str, str]
     family: str
-    """Peers that differ in their server only are of one family; the fastest of it is compared."""
+    """Peers of one family are the same application on different servers."""
 
     def start(self, data: Data, workers: int) -> Process:
         """Return the process, yet to be entered."""
@@ -215,7 +215,7 @@ SERVERS = {
         serve,
         _rollbook,
         {"ROLLBOOK_VALIDATE_RESPONSES": "0"},
-        "rollbook-unchecked",
+        "rollbook",
     ),
     "connexion": Server("Connexion, gunicorn asgi", _gunicorn("connexion_app", *ASGI), _same_two, CHECKED, "connexion"),
     "connexion-uvicorn": Server("Connexion, uvicorn", _uvicorn("connexion_app"), _same_two, CHECKED, "connexion"),
@@ -224,7 +224,7 @@ SERVERS = {
         _gunicorn("connexion_app", *ASGI),
         _same_two,
         {},
-        "connexion-unchecked",
+        "connexion",
     ),
     "fastapi": Server("FastAPI, gunicorn asgi", _gunicorn("fastapi_app", *ASGI), _same_two, {}, "fastapi"),
     "fastapi-uvicorn": Server("FastAPI, uvicorn", _uvicorn("fastapi_app"), _same_two, {}, "fastapi"),
