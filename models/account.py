@@ -10,7 +10,7 @@ import peewee
 
 from models import clock, passwords
 from models.account_block import AccountBlock
-from models.database import Model
+from models.database import Model, database
 from models.errors import (
     AccountNotFound,
     EmailTaken,
@@ -138,7 +138,7 @@ class Account(Model):
             if not ids:
                 return []
             found = found.where(cls.id >= ids[0] if direction == "asc" else cls.id <= ids[-1])
-        terms = [getattr(getattr(cls, field), direction)() for field, direction in order]
+        terms = [_in_order(getattr(cls, field), direction) for field, direction in order]
         return list(found.order_by(*terms).offset(offset).limit(limit))
 
     @classmethod
@@ -218,6 +218,13 @@ class Account(Model):
 
 BY_ID = Prepared(Account, lambda: Account.select().where(Account.id == 0))
 BY_USERNAME = Prepared(Account, lambda: Account.select().where(Account.username_key == ""))
+
+
+def _in_order(field: Any, direction: str) -> Any:
+    """Order by a field alike on every store: text by code points, what is unset before what is set."""
+    if isinstance(field, peewee.BigAutoField):
+        return getattr(field, direction)()
+    return getattr(database.by_code_points(field), direction)(nulls="first" if direction == "asc" else "last")
 
 
 def _known(account: Account | None) -> Account:

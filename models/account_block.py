@@ -23,8 +23,7 @@ class AccountBlock(Model):
     @classmethod
     def total(cls) -> int:
         """Count all accounts."""
-        number: int = cls.select(peewee.fn.COALESCE(peewee.fn.SUM(cls.accounts), 0)).scalar()
-        return number
+        return int(cls.select(peewee.fn.COALESCE(peewee.fn.SUM(cls.accounts), 0)).scalar())
 
     @classmethod
     def seek(cls, offset: int, direction: str) -> tuple[range, int]:

@@ -4,18 +4,24 @@ Reads run in autocommit. The first write of a unit of work begins its transactio
 none, and a password is never hashed while the write lock is held.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import local
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import peewee
 
 from models.errors import DirectoryError
 
+Result = TypeVar("Result")
+
 READS = ("SELECT", "WITH", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK")
+LOST = (peewee.OperationalError, peewee.InterfaceError)
+CONFLICTS = ("40001", "40P01")
+"""SQLSTATEs of a serialization failure and of a deadlock: the same work may succeed when it is done again."""
+TRIES = 5
 
 
 class UnitOfWork:
@@ -29,8 +35,12 @@ class UnitOfWork:
     def unit_of_work(self) -> Iterator[None]:
         """Commit what is written inside when it ends well, else undo it."""
         self._unit.active = True
+        self._unit.wrote = False
         try:
             yield
+        except LOST:
+            self._abandon()
+            raise
         except BaseException as error:
             keep = isinstance(error, DirectoryError) and error.keeps_changes
             self._finish(commit=keep)
@@ -44,6 +54,7 @@ class UnitOfWork:
         """Begin the unit's transaction before its first write, for a verb that must read what it then changes."""
         if getattr(self._unit, "active", False) and not self.in_transaction():
             self._unit.active = False  # what begins the transaction passes here again
+            self._unit.wrote = True
             try:
                 self.session_start()
             finally:
@@ -61,6 +72,20 @@ class UnitOfWork:
         depth: int = super().transaction_depth()  # type: ignore[misc]  # the mixin's base is a Peewee database
         return depth
 
+    def may_be_repeated(self: Any, error: Exception) -> bool:
+        """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
+        conflict = getattr(error.args[0] if error.args else None, "sqlstate", None) in CONFLICTS
+        return conflict or (self.is_closed() and not self._unit.wrote)
+
+    def _abandon(self: Any) -> None:
+        """Roll back; close a connection that is of no more use, so that the next unit opens a new one."""
+        with suppress(*LOST):
+            self._finish(commit=False)
+        if not self.is_connection_usable():
+            with suppress(Exception):
+                self._state.conn.close()
+            self._state.reset()
+
     def _finish(self: Any, commit: bool) -> None:
         if not self.in_transaction():
             return
@@ -72,6 +97,21 @@ class UnitOfWork:
 
 class Sqlite(UnitOfWork, peewee.SqliteDatabase):
     """The embedded default."""
+
+    def by_code_points(self, text: Any) -> Any:
+        """Return a text column as it is ordered by code points."""
+        return text
+
+
+class Postgres(UnitOfWork, peewee.PostgresqlDatabase):
+    """A store of its own, for several instances.
+
+    Transactions are serializable: what a verb read in one is still true when it commits, as with SQLite's one writer.
+    """
+
+    def by_code_points(self, text: Any) -> Any:
+        """Return a text column as it is ordered by code points, whatever the order of the database is."""
+        return peewee.Expression(text, "COLLATE", peewee.SQL('"C"'))
 
 
 database = peewee.DatabaseProxy()
@@ -101,21 +141,47 @@ PRAGMAS = {
 }
 
 
+POSTGRES_OPTIONS = {
+    "prefer_psycopg3": True,
+    "isolation_level": "SERIALIZABLE",
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "tcp_user_timeout": 5_000,
+    "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=60000",
+}
+"""However the store fails, a request knows within seconds."""
+
+
 def connect(url: str) -> None:
     """Point the directory at a store; connections open lazily, one per thread.
 
-    url: `sqlite:///relative.sqlite3` or `sqlite:////absolute.sqlite3`.
+    url: `sqlite:///relative.sqlite3`, `sqlite:////absolute.sqlite3`, or `postgresql://...` as libpq knows it.
     Raises ValueError for a scheme that is not served.
     """
     parts = urlsplit(url)
-    if parts.scheme != "sqlite":
+    if parts.scheme == "postgresql":
+        database.initialize(Postgres(url, **POSTGRES_OPTIONS))
+    elif parts.scheme == "sqlite":
+        path = Path(parts.path.removeprefix("/"))  # sqlite:////etc is absolute, sqlite:///etc is not
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        database.initialize(Sqlite(str(path), pragmas=PRAGMAS, lock_type="IMMEDIATE"))
+    else:
         raise ValueError(f"no store for the scheme {parts.scheme!r}")
-    path = Path(parts.path.removeprefix("/"))  # sqlite:////etc is absolute, sqlite:///etc is not
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    database.initialize(Sqlite(str(path), pragmas=PRAGMAS, lock_type="IMMEDIATE"))
 
 
 def unit_of_work() -> Any:
     """Return the context in which one request changes the store, or does not."""
     return database.unit_of_work()
+
+
+def run_unit(work: Callable[[], Result]) -> Result:
+    """Run work as one unit; run it again where another unit was faster, or a connection turned out to be dead."""
+    for tried in range(1, TRIES + 1):
+        try:
+            with unit_of_work():
+                return work()
+        except LOST as error:
+            if tried == TRIES or not database.may_be_repeated(error):
+                raise
+    raise AssertionError("unreachable")

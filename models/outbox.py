@@ -7,6 +7,7 @@ import peewee
 from models import clock
 from models.database import Model, delete_some
 from models.rules import DAY, MINUTE
+from models.secret import unseal
 
 CLAIM_SECONDS = MINUTE
 """Who claims a message and is not done after this time is taken for dead; the message may be claimed again."""
@@ -30,7 +31,7 @@ class OutboxMessage(Model):
     recipient = peewee.CharField(max_length=254)
     subject = peewee.CharField(max_length=128)
     body = peewee.TextField()
-    """May hold a secret; empty once the message is delivered."""
+    """Holds secrets under their seal; empty once the message is delivered."""
     created = peewee.BigIntegerField()
     due = peewee.BigIntegerField()
     """When the message may be claimed. A claim moves it ahead, so that nobody else claims meanwhile."""
@@ -40,9 +41,14 @@ class OutboxMessage(Model):
     class Meta:
         indexes = ((("delivered", "due"), False),)
 
+    @property
+    def text(self) -> str:
+        """Return what its recipient is to read."""
+        return unseal(self.body)
+
     @classmethod
     def post(cls, kind: str, recipient: str, notice: Notice) -> None:
-        """Leave a message for the courier."""
+        """Leave a message for the courier; a secret in it must be under its seal."""
         now = clock.now()
         cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 

@@ -12,13 +12,13 @@ from models.account import Account, fold
 from models.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.outbox import Notice, OutboxMessage
-from models.secret import alphanumeric, digest, digits
+from models.secret import digest, seal, unseal
 
 CODE_LENGTH = 6
 LINK_LENGTH = 32
 
 Compose = Callable[[str], Notice]
-"""Puts a secret into the words in which it is sent."""
+"""Puts a secret, under its seal, into the words in which it is sent."""
 
 
 class RecoveryCode(Model):
@@ -42,8 +42,9 @@ class RecoveryCode(Model):
     def send_code(cls, mobile: str, compose: Compose) -> None:
         """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
         account = Account.get_or_none(Account.mobile == mobile, ~Account.disabled)
-        code = digits(CODE_LENGTH)
-        notice = compose(code)
+        sealed = seal("digits", CODE_LENGTH)
+        code = unseal(sealed)
+        notice = compose(sealed)
         if account is None:
             OutboxMessage.post_to_nobody("sms")
             return
@@ -59,8 +60,9 @@ class RecoveryCode(Model):
         account = Account.get_or_none(Account.email_key == fold(email), ~Account.disabled)
         if account is None and rules.current.policy == "documented":
             raise EmailUnknown
-        secret = alphanumeric(LINK_LENGTH)
-        notice = compose(secret)
+        sealed = seal("alphanumeric", LINK_LENGTH)
+        secret = unseal(sealed)
+        notice = compose(sealed)
         if account is None:
             OutboxMessage.post_to_nobody("mail")
             return

@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
         OperationMiddleware(pages(contracts)),
         lifespan=lifespan,
         middlewares=[partial(Door, contracts=contracts), RouteTable, SecurityMiddleware, LifespanMiddleware],
-        security_map={"apiKey": ApiKey},
+        security_map={"apiKey": partial(ApiKey, placement)},
     )
     for contract in contracts:
         app.add_api(

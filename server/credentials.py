@@ -7,8 +7,9 @@ from connexion.lifecycle import ConnexionRequest
 from connexion.security import NO_VALUE, ApiKeySecurityHandler
 from connexion.utils import get_function_from_name, inspect_function_arguments
 
-from models.database import unit_of_work
+from models.database import run_unit
 from models.errors import DirectoryError
+from server.placement import Placement
 from server.request import read_cookie, read_query
 
 REFUSAL = "refusal"
@@ -16,7 +17,10 @@ REFUSAL = "refusal"
 
 
 class ApiKey(ApiKeySecurityHandler):
-    """Connexion's API key with the look-up inside a unit of work, and its function inspected once."""
+    """Connexion's API key with the look-up inside a unit of work, where the store wants it to run."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
 
     def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Callable[..., Any]:
         """Return what checks this scheme for a request."""
@@ -29,15 +33,18 @@ class ApiKey(ApiKeySecurityHandler):
             if value is None:
                 return NO_VALUE
             options = {"request": request} if takes_request else {}
-            try:
-                with unit_of_work():
-                    return function(value, **options)
-            except DirectoryError as error:
-                if error.final:
-                    return {REFUSAL: error}
-                raise
+            return self.placement.look_up(lambda: _ask(function, value, options))
 
         return check
+
+
+def _ask(function: Callable[..., Any], value: str, options: dict[str, Any]) -> Any:
+    try:
+        return run_unit(lambda: function(value, **options))
+    except DirectoryError as error:
+        if error.final:
+            return {REFUSAL: error}
+        raise
 
 
 def refuse(token_info: dict[str, Any] | None) -> None:

@@ -8,7 +8,7 @@ from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
 
-from models.database import unit_of_work
+from models.database import run_unit
 from server.credentials import refuse
 from server.placement import Placement
 from server.policy import Guard
@@ -41,15 +41,18 @@ class Operation:
         hashes = self.request.has_password(arguments)
         user = context.get("user")
         reply = await self.placement.run(lambda: self.perform(user, arguments), hashes)
-        await send_reply(reply, scope, send)
+        await send_reply(reply, scope, send, self.placement.pieces)
 
     def perform(self, user: Any, arguments: dict[str, Any]) -> Reply:
         """Run the handler; what it wrote is kept only if its answer fits the spec."""
-        with unit_of_work():
+        if self.wants_user:
+            arguments = {**arguments, "user": user}
+
+        def answer() -> Reply:
             self.guard.admit(user, arguments)
-            if self.wants_user:
-                arguments["user"] = user
             return self.response.reply(self.function(**arguments))
+
+        return run_unit(answer)
 
 
 class Operations(RoutedAPI[Operation]):

@@ -1,6 +1,7 @@
 """Where work runs.
 
-An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. Password
+An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. A remote one
+is waited for in a few threads, each with a connection of its own; more of them would only fight for the GIL. Password
 hashing takes tens of milliseconds without the GIL, so it always runs in threads of its own, as many as may hash at
 once; who would have to wait too long is told so at once.
 """
@@ -9,10 +10,10 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from handlers.protocol import Unavailable
 from server.settings import Settings
@@ -32,6 +33,7 @@ class Placement:
 
     def __init__(self, settings: Settings) -> None:
         self.hashing = ThreadPoolExecutor(settings.hash_slots, "hashing", initializer=_yield_to_the_loop)
+        self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
         self.most_waiting = settings.hash_slots + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
         self.retry_after = settings.retry_after_seconds
@@ -43,7 +45,7 @@ class Placement:
         hashes: whether a password is hashed on the way. Raises Unavailable when too many wait for that.
         """
         if not hashes:
-            return work()
+            return work() if self.store is None else await self._in(self.store, work)
         if self.waiting >= self.most_waiting:
             raise self._overloaded()
         asked = monotonic()
@@ -55,9 +57,23 @@ class Placement:
 
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.hashing, in_time)
+            return await self._in(self.hashing, in_time)
         finally:
             self.waiting -= 1
+
+    def look_up(self, work: Callable[[], Result]) -> Result | Coroutine[Any, Any, Result]:
+        """Run a look-up at once where the store is embedded; else return what is to be awaited."""
+        return work() if self.store is None else self._in(self.store, work)
+
+    async def pieces(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Read an answer that is streamed, piece by piece, each where the store wants it to be read."""
+        while (part := await self.run(lambda: next(parts, None), hashes=False)) is not None:
+            yield part
+            await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
+
+    @staticmethod
+    async def _in(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     def _overloaded(self) -> Unavailable:
         return Unavailable(self.retry_after, "Too many passwords are being checked; try again later.")
@@ -65,3 +81,5 @@ class Placement:
     def close(self) -> None:
         """Let running work end."""
         self.hashing.shutdown()
+        if self.store:
+            self.store.shutdown()

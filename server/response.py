@@ -1,7 +1,6 @@
 """Answers: held against the spec, serialized, sent."""
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -74,7 +73,11 @@ def serialize(body: Any) -> Any:
     return body
 
 
-async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
+Pieces = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
+"""Reads an iterator of bytes where the store wants it to be read."""
+
+
+async def send_reply(reply: Reply, scope: Scope, send: Send, pieces: Pieces | None = None) -> None:
     """Send an answer; an iterator of bytes is sent piece by piece as it is read."""
     streamed = isinstance(reply.content, Iterator)
     headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
@@ -83,9 +86,8 @@ async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
     if not streamed and reply.status != 204:
         headers.append((b"content-length", str(len(reply.content)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if streamed:
-        for part in reply.content:
+    if streamed and pieces:
+        async for part in pieces(reply.content):
             await send({"type": "http.response.body", "body": part, "more_body": True})
-            await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
     bodiless = streamed or scope["method"] == "HEAD"
     await send({"type": "http.response.body", "body": b"" if bodiless else reply.content})

@@ -30,6 +30,7 @@ class Settings(Rules):
     log_level: str = "info"
     max_body_bytes: int = 1_048_576
     shutdown_seconds: int = 30
+    store_threads: int = 4
     hash_slots: int = os.cpu_count() or 1
     hash_queue: int = 64
     hash_deadline_seconds: int = 5
@@ -90,7 +91,7 @@ def _complete(settings: Settings, given: Any) -> Settings:
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
     if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:
         raise SettingError(f"ROLLBOOK_SECRET_KEY: at least {SHORTEST_KEY} bytes are expected")
-    for name in ("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
+    for name in ("workers", "store_threads", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
     data = settings.data.resolve()
@@ -101,8 +102,8 @@ def _complete(settings: Settings, given: Any) -> Settings:
         computed["public_url"] = f"http://{settings.bind}"
     if "database_url" not in given:
         computed["database_url"] = f"sqlite:///{data}/rollbook.sqlite3"
-    elif not settings.embedded:
-        raise SettingError("ROLLBOOK_DATABASE_URL: sqlite:///file is expected")
+    elif not settings.database_url.startswith(("sqlite:///", "postgresql://")):
+        raise SettingError("ROLLBOOK_DATABASE_URL: sqlite:///file or postgresql://... is expected")
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if "secret_key" not in given:

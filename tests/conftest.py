@@ -100,8 +100,8 @@ def statements() -> Iterator[set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sqlite, "execute_sql", execute_and_note)
-        for module in ("operation", "credentials", "courier", "housekeeper"):
-            patch.setattr(f"server.{module}.unit_of_work", serve_in_unit)
+        for module in ("models.database", "server.courier", "server.housekeeper"):
+            patch.setattr(f"{module}.unit_of_work", serve_in_unit)
         yield seen
 
 
