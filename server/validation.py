@@ -20,8 +20,9 @@ def compile_schema(schema: Schema) -> Check:
 
     One variant may lack the discriminator's property: it is meant where the value names none.
     """
-    if "discriminator" in schema:
-        return _compile_variants(merge(schema))
+    whole = merge(schema)
+    if "discriminator" in whole:
+        return _compile_variants(whole)
     validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value")
     is_valid, iter_errors = validator.is_valid, validator.iter_errors
 

@@ -124,10 +124,11 @@ def test_every_documented_action_is_declared_and_has_its_function(place: tuple[s
     stem, path, method = place
     document = CONTRACTS[stem]
     operation = follow(document, document["paths"][path][method])
-    schemas_ = [p["schema"] for p in operation.get("parameters", []) if "discriminator" in p["schema"]]
-    schemas_ += [content["schema"] for content in operation.get("requestBody", {}).get("content", {}).values()]
+    schemas_ = [merge(parameter["schema"]) for parameter in operation.get("parameters", [])]
+    schemas_ += [merge(content["schema"]) for content in operation.get("requestBody", {}).get("content", {}).values()]
+    schemas_ = [schema for schema in schemas_ if "discriminator" in schema]
     assert schemas_
-    for schema in map(merge, schemas_):
+    for schema in schemas_:
         variants = schema["oneOf"]
         named = [variant for variant in variants if "action" in variant.get("properties", {})]
         declared = [value for variant in named for value in variant["properties"]["action"]["enum"]]
