@@ -31,16 +31,11 @@ def lowercase(length: int) -> str:
     return _pick(LOWERCASE, length)
 
 
-def digits(length: int) -> str:
-    """Make a random secret of 0-9."""
-    return _pick(string.digits, length)
-
-
 def seal(shape: str, length: int) -> str:
     """Make a random secret of a shape (`digits`, `alphanumeric`), as a seal: what stands for it in the store.
 
-    Only the key of the server makes the secret of it again. A text with a seal waits in the store, and neither the store
-    nor what the store leaves behind in its files tells the secret.
+    Only the key of the server makes the secret of it again. So a text may wait in the store, and neither the store nor
+    what stays behind in its files tells the secret.
     """
     return f"⟦{shape}:{length}:{alphanumeric(SALT_LENGTH)}⟧"
 

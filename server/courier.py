@@ -81,12 +81,12 @@ def _as_mail(message: OutboxMessage) -> tuple[str, bytes]:
     mail["Date"] = formatdate(message.created)
     mail["Message-ID"] = f"<{message.id}.{message.created}.{SENDER}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.body, cte="8bit")
+    mail.set_content(message.text, cte="8bit")
     return f"{message.id}.eml", mail.as_bytes()
 
 
 def _as_short_message(message: OutboxMessage) -> tuple[str, bytes]:
-    return f"{message.id}.json", orjson.dumps({"to": message.recipient, "text": message.body})
+    return f"{message.id}.json", orjson.dumps({"to": message.recipient, "text": message.text})
 
 
 FORMATS: dict[str, Callable[[OutboxMessage], tuple[str, bytes]]] = {

@@ -134,7 +134,7 @@ def test_a_code_from_a_short_message_sets_a_new_password(client: TestClient, del
 def test_a_code_may_be_a_number_or_text(
     client: TestClient, delivered: Delivered, monkeypatch: pytest.MonkeyPatch, code: str, form: Callable[[str], Any]
 ) -> None:
-    monkeypatch.setattr("models.recovery.digits", lambda length: code)
+    monkeypatch.setattr("models.recovery.seal", lambda shape, length: code)
     assert request_code(client, delivered) == code
     assert redeem(client, form(code)).json() == DONE
     assert can_log_in(client, NEW)
@@ -236,7 +236,7 @@ def test_a_newer_code_replaces_the_one_before(
     client: TestClient, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = iter(["111111", "222222"])
-    monkeypatch.setattr("models.recovery.digits", lambda length: next(codes))
+    monkeypatch.setattr("models.recovery.seal", lambda shape, length: next(codes))
     first, second = request_code(client, delivered), request_code(client, delivered)
     assert redeem(client, first).json() == WRONG
     assert redeem(client, second).json() == DONE
@@ -537,6 +537,21 @@ def test_the_store_keeps_no_code_and_no_link(client: TestClient, delivered: Deli
     assert code not in re.findall("[0-9]+", kept)
     assert link not in kept
     assert secret.digest(code) not in kept, "a bare digest of six digits is undone in a second"
+
+
+@pytest.mark.usefixtures("alice")
+def test_no_file_of_the_store_ever_holds_a_code_or_a_link(
+    client: TestClient, delivered: Delivered, settings: Settings
+) -> None:
+    link = secret_of(request_link(client, delivered))
+    assert client.post(f"{USERS}/password/mobile/captcha", json={"mobile": MOBILE}).json() == DONE
+    waiting = OutboxMessage.select().where(OutboxMessage.delivered.is_null()).get()
+    code = re.search("[0-9]{6}", waiting.text)
+    assert code
+    assert code[0] not in waiting.body
+    files = list(settings.data.glob("rollbook.sqlite3*"))
+    assert len(files) > 1, "the log of writes is one of them"
+    assert not [file.name for file in files if link.encode() in file.read_bytes()]
 
 
 @pytest.mark.usefixtures("alice")
