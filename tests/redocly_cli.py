@@ -1,0 +1,21 @@
+"""Redocly CLI in tests: it is there, or it is said why not."""
+
+import os
+from functools import cache
+
+import pytest
+
+from scripts.journeying import redocly
+
+
+def require() -> None:
+    """Skip the test where Redocly CLI cannot be had, such as without a network; on CI that is a failure."""
+    ran = _version()
+    if ran.returncode:
+        reason = f"scripts/redocly cannot set up Redocly CLI: {ran.stdout.strip()}"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+
+@cache
+def _version() -> redocly.Ran:
+    return redocly.run("--version")
