@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from connexion import ConnexionMiddleware
@@ -16,6 +17,7 @@ from server.courier import Courier
 from server.credentials import ApiKey
 from server.errors import Door
 from server.housekeeper import Housekeeper
+from server.ledger import Ledger
 from server.operation import OperationMiddleware
 from server.pages import pages
 from server.placement import Placement
@@ -42,10 +44,17 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
             task.stop()
         placement.close()
 
+    operations = OperationMiddleware(pages(contracts))
     app = ConnexionMiddleware(
-        OperationMiddleware(pages(contracts)),
+        operations,
         lifespan=lifespan,
-        middlewares=[partial(Door, contracts=contracts), RouteTable, SecurityMiddleware, LifespanMiddleware],
+        middlewares=[
+            *([partial(Ledger, file=Path(settings.ledger))] if settings.ledger else []),
+            partial(Door, contracts=contracts, operations=operations),
+            RouteTable,
+            SecurityMiddleware,
+            LifespanMiddleware,
+        ],
         security_map={"apiKey": partial(ApiKey, placement)},
     )
     for contract in contracts:

@@ -2,7 +2,6 @@
 
 import logging
 import traceback
-from typing import Any
 
 import peewee
 from connexion.exceptions import ProblemException
@@ -12,10 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handlers import protocol
 from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
-from server.operation import OPERATION
+from server.operation import Operation, OperationMiddleware
 from server.response import Reply, send_reply, serialize
 from server.routing import CONTRACT
 from server.specs import Contract
+
+BREACH = "rollbook.breach"
+"""Key of the ASGI scope: in what the answer would have broken the spec, had it been sent."""
 
 log = logging.getLogger("rollbook.errors")
 
@@ -32,9 +34,10 @@ STATUSES: dict[int, type[protocol.ProtocolError]] = {
 class Door:
     """Outermost middleware: answers every failure in the words of the contract that the path belongs to."""
 
-    def __init__(self, app: ASGIApp, contracts: list[Contract]) -> None:
+    def __init__(self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware) -> None:
         self.app = app
         self.contracts = {contract.stem: contract for contract in contracts}
+        self.operations = operations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; answer for what it raises, unless its answer has begun."""
@@ -57,25 +60,27 @@ class Door:
 
     def reply(self, error: Exception, scope: Scope) -> Reply:
         """Say a failure in the words of its contract; one that the spec does not declare is a bug."""
+        if isinstance(error, protocol.Bug):
+            scope[BREACH] = error.detail
         error = recognize(error)
         contract = self._contract(scope)
-        operation = scope.get(OPERATION)
+        operation = self.operations.find(scope)
         try:
             return _say(error, contract, operation)
         except protocol.Bug as bug:
+            scope[BREACH] = bug.detail
             log.error("%s %s: undeclared failure: %s", scope["method"], scope["path"], bug.detail)
             return _say(protocol.Bug(), contract, None)
 
     def _contract(self, scope: Scope) -> Contract | None:
-        stem = scope.get(CONTRACT)
-        if stem:
-            return self.contracts[stem]
-        path = scope["path"]
-        under = (c for c in self.contracts.values() if c.base_path and path.startswith(f"{c.base_path}/"))
-        return next(under, None)
+        if CONTRACT not in scope:
+            path = scope["path"]
+            under = (stem for stem, c in self.contracts.items() if c.base_path and path.startswith(f"{c.base_path}/"))
+            scope[CONTRACT] = next(under, None)
+        return self.contracts.get(scope[CONTRACT])
 
 
-def _say(error: Exception, contract: Contract | None, operation: Any) -> Reply:
+def _say(error: Exception, contract: Contract | None, operation: Operation | None) -> Reply:
     fail = contract.fail if contract else fail_as_problem
     media_type = contract.failure_media_type if contract else "application/problem+json"
     body, status = fail(error)

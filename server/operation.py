@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
@@ -16,8 +16,8 @@ from server.request import RequestReader
 from server.response import Reply, ResponseWriter, send_reply
 from server.settings import Settings
 
-OPERATION = "rollbook.operation"
-"""Key of the ASGI scope: the operation that answers."""
+ARGUMENTS = "rollbook.arguments"
+"""Key of the ASGI scope: the arguments of the handler, once they were found to fit."""
 
 
 class Operation:
@@ -34,10 +34,9 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        scope[OPERATION] = self
         context = scope["extensions"].get("connexion_context", {})
         refuse(context.get("token_info"))
-        arguments = await self.request.arguments(scope, receive)
+        scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
         reply = await self.placement.run(lambda: self.perform(user, arguments), hashes)
@@ -76,3 +75,10 @@ class OperationMiddleware(RoutedMiddleware[Operations]):
     """Ends the journey of every request that a contract knows; others go on to the pages."""
 
     api_cls = Operations
+
+    def find(self, scope: Scope) -> Operation | None:
+        """Return the operation that a request is meant for, however far it came."""
+        route = scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
+        name = route.get("operation_id")
+        apis = self.apis.get(route.get("api_base_path"), [])
+        return next((api.operations[name] for api in apis if name in api.operations), None)

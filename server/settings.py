@@ -36,6 +36,7 @@ class Settings(Rules):
     hash_deadline_seconds: int = 5
     retry_after_seconds: int = 1
     validate_responses: bool = True
+    ledger: str = ""
 
     @property
     def host(self) -> str:

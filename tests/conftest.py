@@ -1,5 +1,6 @@
 """What every test stands on: an application, a fresh store, a client."""
 
+import json
 import os
 import shutil
 import signal
@@ -72,9 +73,44 @@ class Served:
         return self.process.wait(60)
 
 
+LAST = ["test_queries", "test_ledger"]
+"""Tests that look back on all others."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the check of all statements last, when all have been seen."""
-    items.sort(key=lambda item: item.path.stem == "test_queries")
+    """Run what looks back on all other tests after them."""
+    items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
+
+
+@pytest.fixture(scope="session")
+def whole_suite(request: pytest.FixtureRequest) -> None:
+    """Skip what looks back on the whole suite, where only a part of it runs."""
+    options = request.config.option
+    narrowed = options.keyword or options.markexpr or options.deselect or options.lf
+    missing = {file.stem for file in Path(__file__).parent.glob("test_*.py")} - {
+        item.path.stem for item in request.session.items
+    }
+    if narrowed or missing:
+        pytest.skip(f"looks back on the whole suite, of which a part runs: without {sorted(missing) or 'some tests'}")
+
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file in which every server of the suite, in this process or not, notes what it answers."""
+    file = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    file.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROLLBOOK_LEDGER", str(file))
+        patch.setitem(CHEAP, "ROLLBOOK_LEDGER", str(file))
+        yield file
+
+
+@pytest.fixture(autouse=True)
+def _test_in_ledger(ledger: Path, request: pytest.FixtureRequest) -> None:
+    """Note which test the lines that follow belong to."""
+    on_purpose = request.node.get_closest_marker("breaks_contract") is not None
+    with ledger.open("a") as file:
+        file.write(json.dumps({"test": request.node.nodeid, "breaks_contract": on_purpose}) + "\n")
 
 
 @pytest.fixture(scope="session", autouse=True)

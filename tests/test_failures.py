@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import peewee
 import pytest
+from connexion.middleware.abstract import ROUTING_CONTEXT
 from httpx2 import Response
 from starlette.testclient import TestClient
 
@@ -13,6 +15,7 @@ import models
 from models.account import Account
 from models.errors import NotAMember, NotYours, SessionDead
 from server.errors import Door
+from server.operation import OperationMiddleware
 from server.routing import CONTRACT
 from server.specs import load_contracts
 from tests.doors import INDEXY, open_doors
@@ -145,7 +148,8 @@ def test_a_missing_credential_is_told_in_indexy_where_it_is_asked_for(client: Te
 @pytest.mark.parametrize("stem", STEMS)
 def test_what_only_a_handler_finds_out_has_its_row(stem: str) -> None:
     contract = next(contract for contract in load_contracts() if contract.stem == stem)
-    door = Door(app=None, contracts=[contract])  # type: ignore[arg-type]  # nothing is passed on
+    nothing: Any = None
+    door = Door(app=nothing, contracts=[contract], operations=OperationMiddleware(nothing))
     foreign = NotAMember() if stem == "annotation" else NotYours()  # a project is all that is foreign there
     for situation, error in (("session gone", SessionDead()), ("not yours", foreign)):
         reply = door.reply(error, {CONTRACT: stem, "path": "/", "method": "GET"})
@@ -233,6 +237,21 @@ def test_failures_of_the_server_are_told_without_their_secrets(
     assert ("retry-after" in answer.headers) == (situation == "store away")
     assert "hunter2" not in answer.text + caplog.text
     assert "correct horse" not in caplog.text
+
+
+@pytest.mark.breaks_contract
+def test_a_refusal_that_the_spec_does_not_declare_is_a_bug_wherever_it_is_raised(
+    app: Any, client: TestClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/logout", params={"token": "1-OLaWfBisMY"}).status_code == 401
+    operations = next(layer for layer in app.middleware_stack if isinstance(layer, OperationMiddleware))
+    route = {"api_base_path": "", "operation_id": "handlers.dbms.log_out"}
+    operation = operations.find({"extensions": {ROUTING_CONTEXT: route}})
+    monkeypatch.delitem(operation.response.checks, 401)
+    expect(client.get("/logout", params={"token": "1-OLaWfBisMY"}), "bug", "dbms")
+    noted = json.loads(ledger.read_text().splitlines()[-1])
+    assert noted["operation"] == "log_out"
+    assert noted["breach"] == "status 401 is not declared"
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------

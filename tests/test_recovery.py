@@ -563,6 +563,7 @@ def test_a_code_is_worth_nothing_under_another_key(
     assert redeem(client, code).json() == WRONG
 
 
+@pytest.mark.breaks_contract
 def test_nothing_is_sent_when_the_request_fails(
     client: TestClient, delivered: Delivered, alice: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
