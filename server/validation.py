@@ -18,7 +18,8 @@ Check = Callable[[Any], str | None]
 def compile_schema(schema: Schema) -> Check:
     """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names.
 
-    One variant may lack the discriminator's property: it is meant where the value names none.
+    One variant may lack the discriminator's property: it is meant where the value names none. What stands beside the
+    `oneOf` holds for all variants.
     """
     whole = merge(schema)
     if "discriminator" in whole:
@@ -40,6 +41,7 @@ def _compile_variants(schema: Schema) -> Check:
     name = schema["discriminator"]["propertyName"]
     named: dict[str, Check] = {}
     nameless: Check | None = None
+    whole = compile_schema({key: value for key, value in schema.items() if key not in ("oneOf", "discriminator")})
     for variant in schema["oneOf"]:
         if name in variant.get("properties", {}):
             named |= dict.fromkeys(variant["properties"][name]["enum"], compile_schema(variant))
@@ -50,12 +52,12 @@ def _compile_variants(schema: Schema) -> Check:
         if not isinstance(value, dict):
             return 'the value is not of type "object"'
         if name not in value:
-            return nameless(value) if nameless else f'"{name}" is a required property'
+            return (nameless(value) or whole(value)) if nameless else f'"{name}" is a required property'
         chosen = value[name]
         variant = named.get(chosen) if isinstance(chosen, str) else None
         if variant is None:
             return f"{name}: one of {', '.join(named)} is expected"
-        return variant(value)
+        return variant(value) or whole(value)
 
     return check
 
