@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import local
+from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,7 +22,11 @@ READS = ("SELECT", "WITH", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBAC
 LOST = (peewee.OperationalError, peewee.InterfaceError)
 CONFLICTS = ("40001", "40P01")
 """SQLSTATEs of a serialization failure and of a deadlock: the same work may succeed when it is done again."""
-TRIES = 5
+ONE_AT_A_TIME = 8_262
+"""Number of the advisory lock of PostgreSQL that stands for SQLite's one writer."""
+TRIES = 20
+PAUSE_SECONDS = 0.002
+"""Before the second try; each later one waits as much longer."""
 
 
 class UnitOfWork:
@@ -50,8 +55,14 @@ class UnitOfWork:
         finally:
             self._unit.active = False
 
-    def begin_now(self: Any) -> None:
-        """Begin the unit's transaction before its first write, for a verb that must read what it then changes."""
+    def begin_now(self) -> None:
+        """Begin the unit's transaction before its first write, for a verb that must read what it then changes.
+
+        Of the units that do so, one runs at a time.
+        """
+        self._begin()
+
+    def _begin(self: Any) -> None:
         if getattr(self._unit, "active", False) and not self.in_transaction():
             self._unit.active = False  # what begins the transaction passes here again
             self._unit.wrote = True
@@ -63,12 +74,12 @@ class UnitOfWork:
     def execute_sql(self: Any, sql: str, params: Any = None) -> Any:
         """Execute one statement, inside the unit's transaction if it writes."""
         if not sql.lstrip("( ").startswith(READS):
-            self.begin_now()
+            self._begin()
         return super().execute_sql(sql, params)  # type: ignore[misc]  # the mixin's base is a Peewee database
 
     def transaction_depth(self: Any) -> int:
         """Count open transactions; `atomic()` asks this and so becomes a savepoint of the unit."""
-        self.begin_now()
+        self._begin()
         depth: int = super().transaction_depth()  # type: ignore[misc]  # the mixin's base is a Peewee database
         return depth
 
@@ -104,10 +115,12 @@ class Sqlite(UnitOfWork, peewee.SqliteDatabase):
 
 
 class Postgres(UnitOfWork, peewee.PostgresqlDatabase):
-    """A store of its own, for several instances.
+    """A store of its own, for several instances."""
 
-    Transactions are serializable: what a verb read in one is still true when it commits, as with SQLite's one writer.
-    """
+    def begin_now(self) -> None:
+        """Begin the unit's transaction; wait for other units that read what they then change."""
+        self._begin()
+        self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
 
     def by_code_points(self, text: Any) -> Any:
         """Return a text column as it is ordered by code points, whatever the order of the database is."""
@@ -143,7 +156,6 @@ PRAGMAS = {
 
 POSTGRES_OPTIONS = {
     "prefer_psycopg3": True,
-    "isolation_level": "SERIALIZABLE",
     "connect_timeout": 2,
     "keepalives_idle": 5,
     "tcp_user_timeout": 5_000,
@@ -160,6 +172,8 @@ def connect(url: str) -> None:
     """
     parts = urlsplit(url)
     if parts.scheme == "postgresql":
+        if isinstance(database.obj, Postgres) and database.obj.database == url:
+            return  # its connections are as good as new ones
         database.initialize(Postgres(url, **POSTGRES_OPTIONS))
     elif parts.scheme == "sqlite":
         path = Path(parts.path.removeprefix("/"))  # sqlite:////etc is absolute, sqlite:///etc is not
@@ -184,4 +198,5 @@ def run_unit(work: Callable[[], Result]) -> Result:
         except LOST as error:
             if tried == TRIES or not database.may_be_repeated(error):
                 raise
+            sleep(PAUSE_SECONDS * tried)
     raise AssertionError("unreachable")

@@ -6,7 +6,7 @@ import peewee
 
 from models import clock
 from models.account import Account
-from models.database import Model
+from models.database import Model, database
 from models.errors import AccountNotFound, AlreadyFriends, NothingPending, Oneself
 
 LONGEST_LIST = 10_000
@@ -68,6 +68,7 @@ class FriendApplication(Model):
         """
         if applicant.id == recipient.id:
             raise Oneself
+        database.begin_now()
         row = cls.insert(applicant=applicant, recipient=recipient, created=clock.now())
         try:
             row.on_conflict_ignore().execute()
@@ -79,6 +80,7 @@ class FriendApplication(Model):
     @classmethod
     def accept(cls, applicant: Account, recipient: Account) -> None:
         """Make both friends, and forget what either had applied for. Raises NothingPending."""
+        database.begin_now()
         cls.deny(applicant, recipient)
         cls._forget(recipient, applicant)
         Friendship.make(applicant, recipient)

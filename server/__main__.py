@@ -7,7 +7,7 @@ from gunicorn.app.base import BaseApplication
 
 from models import rules
 from models.database import connect, database
-from models.migrations import migrate
+from models.migrations import StoreTooNew, migrate
 from server.app import create_app
 from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
@@ -49,7 +49,7 @@ def main() -> None:
         connect(settings.database_url)
         migrate()
         database.close()  # a connection must not be carried through a fork
-    except (SettingError, ValueError) as error:
+    except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
     address = f"http://{settings.bind}"
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)

@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
             task.stop()
         placement.close()
 
-    operations = OperationMiddleware(pages(contracts))
+    operations = OperationMiddleware(pages(contracts, placement))
     app = ConnexionMiddleware(
         operations,
         lifespan=lifespan,

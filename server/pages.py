@@ -16,6 +16,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
+from models.database import LOST, run_unit
+from models.migrations import fits
+from server.placement import Placement
 from server.specs import LOCAL, Contract
 from server.validation import merge
 
@@ -50,7 +53,14 @@ class Assets(StaticFiles):
         return response
 
 
-def pages(contracts: list[Contract]) -> Router:
+def _is_ready() -> bool:
+    try:
+        return run_unit(fits)
+    except LOST:
+        return False
+
+
+def pages(contracts: list[Contract], placement: Placement) -> Router:
     """Return the router of all pages."""
     by_stem = {contract.stem: contract for contract in contracts}
     stems = list(by_stem)
@@ -94,12 +104,18 @@ def pages(contracts: list[Contract]) -> Router:
     async def tell_health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=HEADERS)
 
+    async def tell_readiness(request: Request) -> Response:
+        ready = await placement.run(_is_ready, hashes=False)
+        status, words = (200, "ready") if ready else (503, "the store does not answer, or its schema does not fit")
+        return JSONResponse({"status": words}, status, headers=HEADERS)
+
     swagger_ui = Assets(swagger_ui_path, "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
     explorer = Assets(EXPLORER, "explorer.js", "browser_view.js", "signature.js", "explorer.css")
     return Router(
         [
             Route("/", show_start),
             Route("/healthz", tell_health),
+            Route("/readyz", tell_readiness),
             Route("/docs", show_index),
             Mount("/docs/swagger-ui", swagger_ui),
             Mount("/docs/explorer", explorer),

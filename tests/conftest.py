@@ -18,12 +18,17 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+import models
 from models import rules
 from models.account import Account
 from models.database import Sqlite, connect, database, unit_of_work
 from models.migrations import migrate
 from server.app import create_app
 from server.settings import Settings, read
+from tests.postgres import PostgresServer
+
+STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
+"""Engine under the directory: `sqlite` or `postgresql`."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,7 +83,11 @@ LAST = ["test_queries", "test_ledger"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what looks back on all other tests after them."""
+    """Run what looks back on all other tests after them; leave out what another engine cannot show."""
+    if STORE != "sqlite":
+        for item in items:
+            if item.get_closest_marker("embedded"):
+                item.add_marker(pytest.mark.skip(reason="only the embedded store can show this"))
     items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
 
 
@@ -153,14 +162,26 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this run, with a migrated database."""
+    server = PostgresServer()
+    connect(server.url)
+    migrate()
+    database.close()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
     """Applications by policy; each is built once, its store is changed for every test."""
     built: dict[str, Any] = {}
 
     def app(policy: str) -> Any:
         if policy not in built:
             data = str(tmp_path_factory.mktemp(policy))
-            settings = read({**CHEAP, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy})
+            store = {"ROLLBOOK_DATABASE_URL": request.getfixturevalue("postgres").url} if STORE == "postgresql" else {}
+            settings = read({**CHEAP, **store, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy})
             built[policy] = create_app(settings), settings
         return built[policy]
 
@@ -174,11 +195,23 @@ def policy() -> str:
 
 
 @pytest.fixture
-def settings(apps: Callable[[str], Any], policy: str, migrated: Path, tmp_path: Path) -> Iterator[Settings]:
-    """Settings over a fresh store of this test."""
+def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of a store that is migrated and empty: SQLite, or PostgreSQL where ROLLBOOK_TEST_STORE says so."""
+    if STORE == "postgresql":
+        url: str = request.getfixturevalue("postgres").url
+        connect(url)
+        names = ", ".join(f'"{table._meta.table_name}"' for table in models.TABLES)
+        database.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        return url
     file = tmp_path / "rollbook.sqlite3"
-    shutil.copy(migrated, file)
-    fresh = replace(apps(policy)[1], data=tmp_path, database_url=f"sqlite:///{file}")
+    shutil.copy(request.getfixturevalue("migrated"), file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def settings(apps: Callable[[str], Any], policy: str, empty_store: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings over a fresh store of this test."""
+    fresh = replace(apps(policy)[1], data=tmp_path, database_url=empty_store)
     connect(fresh.database_url)
     rules.apply(fresh)
     yield fresh

