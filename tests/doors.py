@@ -137,12 +137,14 @@ class Signed(Door):
 
     def act(self, action: str, **request: Any) -> Response:
         """Send one signed request."""
+        return self.send("GET", "/openapi/user", params={"action": action, **request, **self.signature(action)})
+
+    def signature(self, action: str) -> dict[str, str]:
+        """Return what signs a request, as parameters of its query."""
         expires = int(time.time()) + 3600
         message = f"GET\n\n\n{expires}\n/openapi/user{action}"
         digest = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
-        signature = base64.b64encode(digest).decode()
-        credentials = {"accessid": "doors", "expires": expires, "signature": signature}
-        return self.send("GET", "/openapi/user", params={"action": action, **request, **credentials})
+        return {"accessid": "doors", "expires": str(expires), "signature": base64.b64encode(digest).decode()}
 
     def register(self, username: str, password: str) -> Response:
         return self.act("register", userid=username, password=password)
