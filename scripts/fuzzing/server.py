@@ -29,7 +29,11 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.data = folder / "data"
         self.output = folder / "server.log"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ROLLBOOK_") or name == "ROLLBOOK_LEDGER"
+        }
         self.environment = inherited | {
             "ROLLBOOK_ARGON2_TIME_COST": "1",
             "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
