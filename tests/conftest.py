@@ -96,11 +96,9 @@ def whole_suite(request: pytest.FixtureRequest) -> None:
     """Skip what looks back on the whole suite, where only a part of it runs."""
     options = request.config.option
     narrowed = options.keyword or options.markexpr or options.deselect or options.lf
-    missing = {file.stem for file in Path(__file__).parent.glob("test_*.py")} - {
-        item.path.stem for item in request.session.items
-    }
-    if narrowed or missing:
-        pytest.skip(f"looks back on the whole suite, of which a part runs: without {sorted(missing) or 'some tests'}")
+    files = {item.path for item in request.session.items}
+    if narrowed or files != set(Path(__file__).parent.glob("test_*.py")):
+        pytest.skip("looks back on the whole suite, of which only a part runs")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,206 @@
+"""The contract ledger: what the specs declare, line by line, beside what servers were seen to answer."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from server.specs import FOLDER, load_contracts
+
+Pair = tuple[str, str, str | None, int, str | None]
+"""Contract, operation, action, status, media type. No action: whatever was asked for. No media type: no body."""
+
+BEFORE_ROUTING = (404, 405)
+"""What a path of a contract answers where no operation is meant."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An operation as its spec has it, each thing with its line.
+
+    answers: status and media type -> line. actions: action -> line; the empty one is the request that names none.
+    """
+
+    line: int
+    answers: dict[tuple[int, str | None], int]
+    actions: dict[str, int]
+
+
+@dataclass
+class Seen:
+    """What servers were seen to answer.
+
+    breaches: contract, operation, what would have broken the spec -> the first test in which.
+    """
+
+    times: Counter[Pair] = field(default_factory=Counter)
+    example: dict[Pair, str] = field(default_factory=dict)
+    breaches: dict[tuple[str, str | None, str], str] = field(default_factory=dict)
+    astray: set[tuple[str, int, str]] = field(default_factory=set)
+    """Contract, status and test of answers that belong to no operation."""
+
+
+# --- what is declared ------------------------------------------------------------------------------------------------
+
+
+class Document:
+    """A spec as its lines."""
+
+    def __init__(self, stem: str) -> None:
+        self.root = yaml.compose((FOLDER / f"{stem}.yaml").read_text("utf-8"), yaml.SafeLoader)
+
+    def members(self, node: Any) -> dict[str, tuple[int, Any]]:
+        """Return the members of a mapping, references inside the file followed: name -> line, value."""
+        members = {name.value: (name.start_mark.line + 1, value) for name, value in node.value}
+        reference = members["$ref"][1].value if "$ref" in members else ""
+        if not reference.startswith("#/"):
+            return members
+        node = self.root
+        for step in reference.split("/")[1:]:
+            node = self.members(node)[step][1]
+        return self.members(node)
+
+    def operations(self) -> Iterator[tuple[str, Declared]]:
+        """Yield every operation by its name."""
+        for _, path in self.members(self.members(self.root)["paths"][1]).values():
+            for line, node in self.members(path).values():
+                if isinstance(node, yaml.MappingNode) and "operationId" in (operation := self.members(node)):
+                    declared = Declared(line, dict(self._answers(operation)), dict(self._actions(operation)))
+                    yield operation["operationId"][1].value, declared
+
+    def _answers(self, operation: dict[str, tuple[int, Any]]) -> Iterator[tuple[tuple[int, str | None], int]]:
+        for status, (line, response) in self.members(operation["responses"][1]).items():
+            here = response.start_mark.line, response.end_mark.line
+            content = self.members(response).get("content")
+            if content is None:
+                yield (int(status), None), line
+                continue
+            for media_type, (inner, _) in self.members(content[1]).items():
+                yield (int(status), media_type), inner if here[0] < inner <= here[1] else line
+
+    def _actions(self, operation: dict[str, tuple[int, Any]]) -> Iterator[tuple[str, int]]:
+        """Yield what tells the objects apart of which a request is one; an empty text if it may be left out."""
+        for schema in self._requests(operation):
+            if "discriminator" in schema:
+                line, node = schema["discriminator"]
+                discriminator = self.members(node)
+                yield from ((name, at) for name, (at, _) in self.members(discriminator["mapping"][1]).items())
+                required = [name.value for name in schema["required"][1].value] if "required" in schema else []
+                if "properties" in schema and discriminator["propertyName"][1].value not in required:
+                    yield "", line
+
+    def _requests(self, operation: dict[str, tuple[int, Any]]) -> Iterator[dict[str, tuple[int, Any]]]:
+        holders = list(operation["parameters"][1].value) if "parameters" in operation else []
+        if "requestBody" in operation:
+            content = self.members(self.members(operation["requestBody"][1])["content"][1])
+            holders += [media_type for _, media_type in content.values()]
+        for holder in holders:
+            yield self.members(self.members(holder)["schema"][1])
+
+
+def read_specs() -> dict[str, dict[str, Declared]]:
+    """Return all operations of all contracts."""
+    return {contract.stem: dict(Document(contract.stem).operations()) for contract in load_contracts()}
+
+
+# --- what was seen ---------------------------------------------------------------------------------------------------
+
+
+def read_answers(lines: Iterable[str]) -> Seen:
+    """Count the lines that servers wrote; each belongs to the test that was begun last."""
+    seen = Seen()
+    test, on_purpose = "", False
+    for entry in map(json.loads, lines):
+        if "test" in entry:
+            test, on_purpose = entry["test"], entry["breaks_contract"]
+        elif not on_purpose:
+            _count(seen, entry, test)
+    return seen
+
+
+def _count(seen: Seen, entry: dict[str, Any], test: str) -> None:
+    contract, operation, status = entry["contract"], entry["operation"], entry["status"]
+    if operation is None:
+        if status not in BEFORE_ROUTING:
+            seen.astray.add((contract, status, test))
+        return
+    for action in {None, entry["action"] if status == 200 else None}:
+        pair = contract, operation, action, status, entry["media_type"]
+        seen.times[pair] += 1
+        seen.example.setdefault(pair, test)
+    if entry["breach"]:
+        seen.breaches.setdefault((contract, operation, entry["breach"]), test)
+
+
+# --- both, side by side ----------------------------------------------------------------------------------------------
+
+
+def compare(specs: dict[str, dict[str, Declared]], seen: Seen) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a row for every declared pair, and what is wrong, each with file and line.
+
+    All statuses count for the operation as a whole; each of its actions must have been answered with 200 besides.
+    """
+    rows, faults = [], []
+    for stem, operations in specs.items():
+        for name, declared in operations.items():
+            pairs = {(stem, name, None, *answer): line for answer, line in declared.answers.items()}
+            pairs |= _action_pairs(stem, name, declared, seen)
+            for pair, line in pairs.items():
+                rows.append(_row(pair, line, seen))
+                if not seen.times[pair]:
+                    faults.append(f"{_place(stem, line)}: {_words(pair)} is declared and was never answered")
+            known = {pair for pair in seen.times if pair[:3] == (stem, name, None)}
+            faults += [
+                f"{_place(stem, declared.line)}: {_words(pair)} was answered and is not declared ({seen.example[pair]})"
+                for pair in sorted(known - pairs.keys(), key=str)
+            ]
+    for (stem, operation, breach), test in seen.breaches.items():
+        line = specs[stem][operation].line if operation else 1
+        faults.append(f"{_place(stem, line)}: {operation} would have broken the spec: {breach} ({test})")
+    faults += [f"{_place(stem, 1)}: {status} for no operation ({test})" for stem, status, test in sorted(seen.astray)]
+    return rows, faults
+
+
+def _action_pairs(stem: str, name: str, declared: Declared, seen: Seen) -> dict[Pair, int]:
+    """Return a pair for every media type in which an action was answered; at least one."""
+    media_types: list[str | None] = [media_type for status, media_type in declared.answers if status == 200]
+    pairs: dict[Pair, int] = {}
+    for action, line in declared.actions.items():
+        given = [media for media in media_types if seen.times[(stem, name, action, 200, media)]]
+        pairs |= {(stem, name, action, 200, media): line for media in given or media_types[:1]}
+    return pairs
+
+
+def _row(pair: Pair, line: int, seen: Seen) -> dict[str, Any]:
+    contract, operation, action, status, media_type = pair
+    return {
+        "contract": contract,
+        "operation": operation,
+        "action": action,
+        "status": status,
+        "media_type": media_type,
+        "count": seen.times[pair],
+        "example": seen.example.get(pair),
+        "line": line,
+    }
+
+
+def _place(stem: str, line: int) -> str:
+    return f"specs/{stem}.yaml:{line}"
+
+
+def _words(pair: Pair) -> str:
+    _, operation, action, status, media_type = pair
+    act = operation if action is None else f"{operation} ({action or 'no action'})"
+    return f"{act}: {status} {media_type or 'without a body'}"
+
+
+def write(rows: list[dict[str, Any]], file: Path) -> None:
+    """Write the rows, a line each."""
+    file.parent.mkdir(exist_ok=True)
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    file.write_text("[\n" + ",\n".join(lines) + "\n]\n", "utf-8")
