@@ -151,6 +151,7 @@ PRAGMAS = {
     "foreign_keys": 1,
     "busy_timeout": 5_000,
     "cache_size": -16_384,
+    "mmap_size": 268_435_456,  # reads of a store that fits need no system call
 }
 
 

@@ -1,6 +1,7 @@
 """Argon2id. The only module that sees how a password is stored."""
 
 from functools import cache
+from threading import BoundedSemaphore
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,15 +19,23 @@ def _current() -> argon2.PasswordHasher:
     return _hasher(now.argon2_time_cost, now.argon2_memory_kib, now.argon2_parallelism)
 
 
+@cache
+def _slots(number: int) -> BoundedSemaphore:
+    """Return what keeps more hashes than this from being computed at once."""
+    return BoundedSemaphore(number)
+
+
 def hash(password: str) -> str:
     """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
-    return _current().hash(password)
+    with _slots(rules.current.hash_slots):
+        return _current().hash(password)
 
 
 def verify(hashed: str, password: str) -> bool:
     """Tell whether the password is the hashed one."""
     try:
-        return _current().verify(hashed, password)
+        with _slots(rules.current.hash_slots):
+            return _current().verify(hashed, password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -4,6 +4,7 @@ The defaults stand here. The server's settings extend this class, so every field
 as `ROLLBOOK_<FIELD>`.
 """
 
+import os
 from dataclasses import dataclass
 
 MINUTE = 60
@@ -39,6 +40,8 @@ class Rules:
     datasvr: str = ""
     """Data server named to clients of the signed contract; left out where empty."""
 
+    hash_slots: int = os.cpu_count() or 1
+    """Passwords that are hashed at the same time in one process; each takes `argon2_memory_kib` and a core."""
     argon2_time_cost: int = 2
     argon2_memory_kib: int = 19_456
     argon2_parallelism: int = 1

@@ -20,6 +20,8 @@ from server.settings import Settings
 
 Result = TypeVar("Result")
 NICENESS = 10
+THREADS_PER_SLOT = 2
+"""While one thread waits for the disk, another has the core (`models.passwords` keeps to the slots)."""
 
 
 def _yield_to_the_loop() -> None:
@@ -32,9 +34,10 @@ class Placement:
     """Decides where a handler runs. One per process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.hashing = ThreadPoolExecutor(settings.hash_slots, "hashing", initializer=_yield_to_the_loop)
+        threads = settings.hash_slots * THREADS_PER_SLOT
+        self.hashing = ThreadPoolExecutor(threads, "hashing", initializer=_yield_to_the_loop)
         self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
-        self.most_waiting = settings.hash_slots + settings.hash_queue
+        self.most_waiting = threads + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
         self.retry_after = settings.retry_after_seconds
         self.waiting = 0

@@ -31,7 +31,6 @@ class Settings(Rules):
     max_body_bytes: int = 1_048_576
     shutdown_seconds: int = 30
     store_threads: int = 4
-    hash_slots: int = os.cpu_count() or 1
     hash_queue: int = 64
     hash_deadline_seconds: int = 5
     retry_after_seconds: int = 1

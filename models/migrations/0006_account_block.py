@@ -1,10 +1,10 @@
-"""Count the accounts by blocks of 1,024 ids."""
+"""Count the accounts by blocks of 4,096 ids."""
 
 from typing import Any
 
 import peewee
 
-SIZE = 1024
+SIZE = 4096
 
 
 def up(migrator: Any, db: Any) -> None:

@@ -160,11 +160,14 @@ class Dbms(Caller):
         match operation:
             case "log_in":
                 case.query.update(username=self.username, password=self.password)
-            case "find" | "update":
+            case "find":
                 case.path_parameters["id_or_username"] = self.username
-            case "register":
+            case "register" | "update":
+                if operation == "update":
+                    case.path_parameters["id_or_username"] = self.username
                 name = self.free_name()
-                case.body.update(username=name, email=f"{name}@example.com")
+                free = {"username": name, "email": f"{name}@example.com"}
+                case.body.update({key: value for key, value in free.items() if key in case.body})
 
 
 class Sso(Caller):
