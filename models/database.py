@@ -4,8 +4,8 @@ Reads run in autocommit. The first write of a unit of work begins its transactio
 none, and a password is never hashed while the write lock is held.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import local
 from time import sleep
@@ -29,6 +29,28 @@ PAUSE_SECONDS = 0.002
 """Before the second try; each later one waits as much longer."""
 
 
+class Unit:
+    """The context of one unit of work. A class, since every request enters two of them."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __enter__(self) -> None:
+        state = self.store._unit
+        state.active = True
+        state.wrote = False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if isinstance(error, LOST):
+                self.store._abandon()
+            else:
+                keep = error is None or (isinstance(error, DirectoryError) and error.keeps_changes)
+                self.store._finish(commit=keep)
+        finally:
+            self.store._unit.active = False
+
+
 class UnitOfWork:
     """Mixin that lets a database begin a transaction at the first write of a unit of work."""
 
@@ -36,24 +58,9 @@ class UnitOfWork:
         self._unit = local()
         super().__init__(*args, **options)
 
-    @contextmanager
-    def unit_of_work(self) -> Iterator[None]:
-        """Commit what is written inside when it ends well, else undo it."""
-        self._unit.active = True
-        self._unit.wrote = False
-        try:
-            yield
-        except LOST:
-            self._abandon()
-            raise
-        except BaseException as error:
-            keep = isinstance(error, DirectoryError) and error.keeps_changes
-            self._finish(commit=keep)
-            raise
-        else:
-            self._finish(commit=True)
-        finally:
-            self._unit.active = False
+    def unit_of_work(self) -> "Unit":
+        """Return the context that commits what is written inside when it ends well, and else undoes it."""
+        return Unit(self)
 
     def begin_now(self) -> None:
         """Begin the unit's transaction before its first write, for a verb that must read what it then changes.
