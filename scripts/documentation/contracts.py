@@ -1,0 +1,250 @@
+"""The contracts as their pages need them: operations, the acts that one operation may stand for, values."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from server.specs import Contract, load_contracts
+
+METHODS = ("get", "put", "post", "delete")
+ENGLISH = re.compile(r"(?:(?<=[。\n])|^)[ ]*(?=[A-Za-z`][^\u4e00-\u9fff]{12})")
+"""Where a description turns from the document's words to ours: a sentence that begins in English and stays there."""
+SCALARS = {"string", "integer", "boolean", "number"}
+LONG = 2**31
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A description, taken apart. heading: the document's own. document: what it says. decided: what we added."""
+
+    heading: str
+    document: str
+    decided: str
+
+
+def take_apart(description: str) -> Told:
+    """Tell the document's words from ours."""
+    found = ENGLISH.search(description)
+    ours = found.end() if found else len(description)
+    document, decided = description[:ours].strip(), description[ours:].strip()
+    heading = re.split("。|\n", document, maxsplit=1)[0].strip()
+    rest = document.removeprefix(heading).lstrip("。").strip()
+    return Told(heading, rest, decided)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A value of a request: where it stands, what it may be, what it means."""
+
+    name: str
+    place: str
+    required: bool
+    schema: Schema
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the objects that the request of an operation may be. name: the value that says so, or empty."""
+
+    name: str
+    told: Told
+    fields: list[Field]
+
+
+class Reader:
+    """A contract with its references followed."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.stem = contract.stem
+        self.document = contract.document
+        self.info = contract.document["info"]
+        self.base_path = contract.base_path
+
+    def resolve(self, node: Any) -> Any:
+        """Follow a reference, if it is one."""
+        while "$ref" in node:
+            value: Any = self.document
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                value = value[step]
+            node = value
+        return node
+
+    def schema(self, node: Schema) -> Schema:
+        """Return a schema with its reference followed and its `allOf` merged; `x-named` is the name it was known by."""
+        named = {"x-named": node["$ref"].rpartition("/")[2]} if "$ref" in node else {}
+        node = self.resolve(node)
+        parts = [self.schema(part) for part in node.get("allOf", [])]
+        merged = {key: value for part in parts for key, value in part.items()}
+        return merged | {key: value for key, value in node.items() if key != "allOf"} | named
+
+    @cached_property
+    def operations(self) -> list["Operation"]:
+        """Return all operations, in the order of the spec."""
+        return [
+            Operation(self, method, path, item)
+            for path, item in self.document["paths"].items()
+            for method in item
+            if method in METHODS
+        ]
+
+    @cached_property
+    def acts(self) -> int:
+        """Count operations; one whose request is one of several objects counts once for each of them."""
+        return sum(max(1, len(operation.variants)) for operation in self.operations)
+
+    @property
+    def schemes(self) -> dict[str, Schema]:
+        """Return the security schemes."""
+        schemes: dict[str, Schema] = self.document["components"].get("securitySchemes", {})
+        return schemes
+
+    @property
+    def values(self) -> dict[str, Schema]:
+        """Return the named values that are no objects."""
+        named = {name: self.schema(schema) for name, schema in self.document["components"]["schemas"].items()}
+        return {name: schema for name, schema in named.items() if self._is_scalar(schema)}
+
+    def _is_scalar(self, schema: Schema) -> bool:
+        return all(self.schema(choice).get("type") in SCALARS for choice in schema.get("oneOf", [schema]))
+
+    def fields(self, schema: Schema, place: str) -> list[Field]:
+        """Return the properties of an object."""
+        required = schema.get("required", [])
+        return [
+            self.field(name, place, name in required, value) for name, value in schema.get("properties", {}).items()
+        ]
+
+    def field(self, name: str, place: str, required: bool, schema: Schema, meaning: str = "") -> Field:
+        """Describe one value."""
+        whole = self.schema(schema)
+        return Field(name, place, required, whole, meaning or whole.get("description", ""))
+
+    def words(self, schema: Schema) -> str:
+        """Say in a few words what a value may be."""
+        schema = self.schema(schema)
+        if "enum" in schema:
+            return " or ".join(f"`{value}`" for value in schema["enum"])
+        if "oneOf" in schema:
+            return ", or ".join(self.words(variant) for variant in schema["oneOf"])
+        kind = schema.get("type", "value")
+        if kind == "array":
+            return f"list of {self.words(schema['items'])}{_span(schema, 'minItems', 'maxItems', '')}"
+        if kind == "string":
+            return f"string{_span(schema, 'minLength', 'maxLength', ' characters')}"
+        if kind == "integer":
+            return f"integer{_span(schema, 'minimum', 'maximum', '')}"
+        return str(kind)
+
+
+def _span(schema: Schema, least: str, most: str, unit: str) -> str:
+    low, high = schema.get(least, 0), schema.get(most)
+    if high is None or high > LONG:
+        return f", at least {low}" if least == "minimum" else ""
+    if low == high:
+        return f", {low}{unit}"
+    return f", {low} to {high}{unit}" if low or least == "minimum" else f", at most {high}{unit}"
+
+
+class Operation:
+    """One operation of a contract."""
+
+    def __init__(self, reader: Reader, method: str, path: str, item: dict[str, Any]) -> None:
+        self.reader = reader
+        self.method = method.upper()
+        self.path = path
+        self.spec: dict[str, Any] = item[method]
+        self.id: str = self.spec["operationId"]
+        self.told = take_apart(self.spec["description"])
+        both = [*item.get("parameters", []), *self.spec.get("parameters", [])]
+        self.parameters: list[dict[str, Any]] = [reader.resolve(parameter) for parameter in both]
+        self.body: dict[str, Any] = reader.resolve(self.spec.get("requestBody", {}))
+
+    @property
+    def full_path(self) -> str:
+        """Return the path as it is asked for."""
+        return self.reader.base_path + self.path
+
+    @property
+    def media_types(self) -> dict[str, Any]:
+        """Return what a body may be: media type -> schema and examples."""
+        content: dict[str, Any] = self.body.get("content", {})
+        return content
+
+    @property
+    def responses(self) -> dict[int, dict[str, Any]]:
+        """Return what the operation may answer, by status."""
+        return {int(status): self.reader.resolve(answer) for status, answer in self.spec["responses"].items()}
+
+    @property
+    def fields(self) -> list[Field]:
+        """Return all values of the request, of all its variants together."""
+        read = self.reader
+        found: list[Field] = []
+        for parameter in self.parameters:
+            schema = read.schema(parameter["schema"])
+            if self.is_whole(parameter):
+                found += [] if self.variants else read.fields(schema, "query")
+            else:
+                place, required = parameter["in"], parameter.get("required", False)
+                found.append(read.field(parameter["name"], place, required, schema, parameter.get("description", "")))
+        for content in list(self.media_types.values())[:1]:
+            found += [] if self.variants else read.fields(read.schema(content["schema"]), "body")
+        return found
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """Return the objects among which the request chooses; none where it is always the same."""
+        return next((variants for schema, place in self._requests() if (variants := self._choices(schema, place))), [])
+
+    def _requests(self) -> Iterator[tuple[Schema, str]]:
+        """Yield the schemas of whole requests, those of the body first: they tell more variants apart."""
+        for content in self.media_types.values():
+            yield self.reader.schema(content["schema"]), "body"
+        for parameter in self.parameters:
+            if self.is_whole(parameter):
+                yield self.reader.schema(parameter["schema"]), "query"
+
+    def _choices(self, schema: Schema, place: str) -> list[Variant]:
+        if "discriminator" not in schema:
+            return []
+        told_by = schema["discriminator"]["propertyName"]
+        choices = [self.reader.schema(variant) for variant in schema["oneOf"]]
+        return [
+            Variant(
+                choice.get("properties", {}).get(told_by, {}).get("enum", [""])[0],
+                take_apart(choice.get("description", "")),
+                self.reader.fields(choice, place),
+            )
+            for choice in choices
+        ]
+
+    def variant_of(self, value: dict[str, Any]) -> str:
+        """Return the name of the variant that a request is."""
+        schema = next(schema for schema, _ in self._requests() if "discriminator" in schema)
+        return str(value.get(schema["discriminator"]["propertyName"], ""))
+
+    def is_whole(self, parameter: dict[str, Any]) -> bool:
+        """Tell whether a parameter is an object that is spread over the whole query."""
+        schema = self.reader.schema(parameter["schema"])
+        return parameter["in"] == "query" and (schema.get("type") == "object" or "discriminator" in schema)
+
+
+def examples(holder: dict[str, Any], reader: Reader) -> dict[str, dict[str, Any]]:
+    """Return the named examples of a parameter, a body or an answer; a single one has no name."""
+    if "examples" in holder:
+        return {name: reader.resolve(example) for name, example in holder["examples"].items()}
+    if "example" in holder:
+        return {"": {"value": holder["example"]}}
+    schema = reader.schema(holder.get("schema", {}))
+    return {"": {"value": schema["example"]}} if "example" in schema else {}
+
+
+def readers() -> dict[str, Reader]:
+    """Return all contracts by stem."""
+    return {contract.stem: Reader(contract) for contract in load_contracts()}
