@@ -242,8 +242,11 @@ class Signed(Caller):
         """Prepare a case; one that is meant to be accepted has all that its action needs."""
         super().before(case)
         self.signature.url_only = not _is_meant_well(case)
-        if _is_meant_well(case) and not all(map(case.query.get, self._own(case))):
-            case.query.update(self._own(case))  # a link set the action alone, over what was made for another
+        if _is_meant_well(case):
+            own = self._own(case)
+            token = case.query.get("token") if "token" in own else ""
+            if not all(map(case.query.get, own)) or not re.fullmatch("([0-9a-z]{16})?", str(token)):
+                case.query.update(own)  # a link set the action alone, over what was made for another
 
     def fill_in(self, case: Any, operation: str) -> None:
         """Act as the caller, register somebody new."""
