@@ -1,0 +1,1 @@
+"""Client libraries, generated from the contracts and built."""
