@@ -27,6 +27,7 @@ class Gunicorn(BaseApplication):
             "workers": self.settings.workers,
             "worker_class": "asgi",
             "graceful_timeout": self.settings.shutdown_seconds,
+            "keepalive": self.settings.keepalive_seconds,
             "loglevel": self.settings.log_level,
             "limit_request_line": 32_768,  # the longest values that a URL may carry, percent-encoded, take 20,000
             "preload_app": True,  # the specs are compiled once and shared by all workers
