@@ -30,7 +30,7 @@ class Settings(Rules):
     log_level: str = "info"
     max_body_bytes: int = 1_048_576
     shutdown_seconds: int = 30
-    keepalive_seconds: int = 30
+    keepalive_seconds: int = 5
     store_threads: int = 4
     hash_queue: int = 64
     hash_deadline_seconds: int = 5
