@@ -10,7 +10,7 @@ import peewee
 
 from models import clock, passwords
 from models.account_block import AccountBlock
-from models.database import Model, database
+from models.database import LastingId, Model, database
 from models.errors import (
     AccountNotFound,
     EmailTaken,
@@ -49,7 +49,7 @@ def _told_apart() -> Iterator[None]:
 class Account(Model):
     """A person or program that can log in. Times are Unix seconds; unset text is NULL."""
 
-    id = peewee.BigAutoField()
+    id = LastingId()
     username = peewee.CharField(max_length=64)
     username_key = peewee.TextField(unique=True)
     password_hash = peewee.CharField(max_length=512)

@@ -145,6 +145,16 @@ class Model(peewee.Model):
         legacy_table_names = False
 
 
+class LastingId(peewee.BigAutoField):
+    """A number that is never given again, not even when the newest row is gone: SQLite must be told, others know."""
+
+    def ddl(self, ctx: Any) -> Any:
+        """Return the definition of the column."""
+        column = super().ddl(ctx)
+        numbers_again = self.ddl_datatype(ctx).sql == "INTEGER"
+        return peewee.NodeList((column, peewee.SQL("AUTOINCREMENT"))) if numbers_again else column
+
+
 def delete_some(table: Any, condition: Any, batch: int) -> int:
     """Delete at most a batch of the rows of a table that meet a condition; return how many."""
     some = table.select(table.id).where(condition).limit(batch)

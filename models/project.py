@@ -8,7 +8,7 @@ import peewee
 
 from models import clock
 from models.account import Account
-from models.database import Model, database
+from models.database import LastingId, Model, database
 from models.errors import (
     AlreadyMember,
     BadGraph,
@@ -35,7 +35,7 @@ Known = dict[int, tuple[int, str]]
 class Project(Model):
     """A graph under annotation, owned by one of its members."""
 
-    id = peewee.BigAutoField()
+    id = LastingId()
     name = peewee.CharField(max_length=LONGEST_PROJECT_NAME)
     owner = peewee.ForeignKeyField(Account, backref="projects", on_delete="CASCADE")
     created = peewee.BigIntegerField()

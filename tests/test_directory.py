@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from models import passwords
 from models.account import Account
 from models.database import unit_of_work
+from models.departure import delete_account
 from models.session import Session
 from server.settings import Settings
 from tests.doors import Door, Indexy, open_doors
@@ -167,3 +168,10 @@ def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
     monkeypatch.undo()
     assert door.enter("alice", "correct horse")
     assert not door.enter("alice", "battery staple")
+
+
+def test_the_id_of_a_deleted_account_is_never_given_again(register: Callable[..., Account]) -> None:
+    gone = register("alice")
+    with unit_of_work():
+        delete_account(gone)
+    assert register("bob").id > gone.id

@@ -11,14 +11,14 @@ from models.migrations import migrate, status
 
 
 def _schema(db: Any) -> dict[str, Any]:
-    """Return tables with their columns, foreign keys, indexes and checks, whatever the order."""
+    """Return tables with their columns, foreign keys, indexes, checks and numbering, whatever the order."""
     schema = {}
     for table in set(db.get_tables()) - {"schema_migration", "sqlite_sequence"}:
         columns = {(c.name, c.data_type, c.null, c.primary_key, c.default) for c in db.get_columns(table)}
         indexes = {(tuple(i.columns), i.unique) for i in db.get_indexes(table)}
         keys = {(row[2], row[3], row[4], row[6]) for row in db.execute_sql(f"PRAGMA foreign_key_list({table})")}
         sql = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()[0]
-        schema[table] = (columns, indexes, keys, sql.count("CHECK"))
+        schema[table] = (columns, indexes, keys, sql.count("CHECK"), sql.count("AUTOINCREMENT"))
     return schema
 
 

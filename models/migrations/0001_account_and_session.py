@@ -4,12 +4,14 @@ from typing import Any
 
 import peewee
 
+from models.database import LastingId
+
 
 def up(migrator: Any, db: Any) -> None:
     """Create both tables."""
 
     class Account(peewee.Model):
-        id = peewee.BigAutoField()
+        id = LastingId()
         username = peewee.CharField(max_length=64)
         username_key = peewee.TextField(unique=True)
         password_hash = peewee.CharField(max_length=512)

@@ -4,6 +4,8 @@ from typing import Any
 
 import peewee
 
+from models.database import LastingId
+
 
 def up(migrator: Any, db: Any) -> None:
     """Create the five tables."""
@@ -15,7 +17,7 @@ def up(migrator: Any, db: Any) -> None:
             database = db
 
     class Project(peewee.Model):
-        id = peewee.BigAutoField()
+        id = LastingId()
         name = peewee.CharField(max_length=128)
         owner = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         created = peewee.BigIntegerField()
