@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from scripts.fuzzing import whole_query
 from scripts.fuzzing.signature import Signature
 
 INDEXY = "/indexy-api/api/v1/users"
@@ -216,6 +217,7 @@ class Signed(Caller):
         "unregister": ("userid", "token"),
     }
     """Action -> what it needs."""
+    known_names = ("userid", "password", "token", "domain", "alias", "property")
 
     def __init__(self, url: str, accesskey: str, folder: Path) -> None:
         super().__init__(url, accesskey, folder)
@@ -242,11 +244,11 @@ class Signed(Caller):
         """Prepare a case; one that is meant to be accepted has all that its action needs."""
         super().before(case)
         self.signature.url_only = not _is_meant_well(case)
-        if _is_meant_well(case):
-            own = self._own(case)
-            token = case.query.get("token") if "token" in own else ""
-            if not all(map(case.query.get, own)) or not re.fullmatch("([0-9a-z]{16})?", str(token)):
-                case.query.update(own)  # a link set the action alone, over what was made for another
+        known = str(case.query.get("action")) in self.needed
+        if _is_meant_well(case) and known and not whole_query.fits(case, case.query):
+            for name in self.known_names:  # a link set the action alone, over what was made for another
+                case.query.pop(name, None)
+            case.query.update(self._own(case))
 
     def fill_in(self, case: Any, operation: str) -> None:
         """Act as the caller, register somebody new."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
-from schemathesis import AuthContext, HookContext, Response
+from schemathesis import AuthContext, DeserializationContext, HookContext, Response
 from schemathesis.auths import GLOBAL_AUTH_STORAGE
 from schemathesis.core.failures import Failure
 
 from scripts.fuzzing import suppressions
 from scripts.fuzzing.callers import CALLERS, Signed
-from scripts.fuzzing.suppressions import Case
+from scripts.fuzzing.whole_query import Case
 
 STEM = os.environ["FUZZ_STEM"]
 LOGGED_IN = os.environ["FUZZ_CALLER"] == "logged-in"
@@ -69,6 +69,12 @@ def filter_failure(context: HookContext, failure: Failure, case: Case, response:
         with (FOLDER / "suppressed").open("a") as file:
             file.write(f"{suppressions.SUPPRESSIONS.index(suppression)}\n")
     return suppression is None
+
+
+@schemathesis.deserializer("text/html")
+def read_page(context: DeserializationContext, response: Response) -> str:
+    """Take a page for what its schema says it is: text."""
+    return response.text
 
 
 @atexit.register

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-import jsonschema_rs
 import requests
-from schemathesis import Case as SomeCase
 from schemathesis import Response
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import IgnoredAuth, RejectedPositiveData
 
-Case = SomeCase[Any]
+from scripts.fuzzing import whole_query
+from scripts.fuzzing.whole_query import Case
 
 
 class Suppression(NamedTuple):
@@ -77,7 +76,7 @@ def fits_as_text(case: Case, response: Response) -> bool:
     parts = case.meta.components if case.meta else {}
     wrong = [where.value for where, part in parts.items() if part.mode.is_negative]
     query = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
-    return wrong == ["query"] and _whole_query(case).is_valid(dict(reversed(query)))
+    return wrong == ["query"] and whole_query.fits(case, dict(reversed(query)))
 
 
 def led_astray(case: Case, response: Response) -> bool:
@@ -149,14 +148,6 @@ def find(stem: str, failure: Failure, case: Case, response: Response) -> Suppres
         if suppression.stem == stem and isinstance(failure, suppression.failure) and suppression.holds(case, response):
             return suppression
     return None
-
-
-def _whole_query(case: Case) -> Any:
-    """Compile the schema of the parameter that is the whole query."""
-    document = case.operation.schema.raw_schema
-    parameters = case.operation.definition.raw["parameters"]
-    whole = next(parameter for parameter in parameters if parameter.get("explode"))
-    return jsonschema_rs.Draft4Validator({**whole["schema"], "components": document["components"]})
 
 
 def _json(content: bytes | None) -> Any:
