@@ -1,4 +1,4 @@
-"""What is not a contract: the explorer, the specs as files, the health check."""
+"""What is not a contract: the explorer, the documentation site, the specs as files, the health check."""
 
 import json
 import os
@@ -23,6 +23,9 @@ from server.specs import LOCAL, Contract
 from server.validation import merge
 
 EXPLORER = Path(__file__).with_name("explorer")
+SITE = Path(__file__).parents[1] / "build/site"
+"""The documentation site, once `scripts/docs` has built it."""
+GUIDE = '<p>More than can be tried is told in the <a href="/docs/">documentation</a>.</p>'
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": (
@@ -35,22 +38,29 @@ HEADERS = {
 }
 
 
-class Assets(StaticFiles):
-    """The files of a folder that the pages use; all others are not there."""
+class Files(StaticFiles):
+    """The files of a folder, which need not be there yet."""
 
-    def __init__(self, directory: Path, *names: str) -> None:
-        super().__init__(directory=directory)
-        self.names = names
-
-    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Find a file."""
-        return super().lookup_path(path) if path in self.names else ("", None)
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, check_dir=False)
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         """Answer with a file, or with 304 if the client has it."""
         response = super().file_response(*args, **options)
         response.headers.update(HEADERS)
         return response
+
+
+class Assets(Files):
+    """The files of a folder that the pages use; all others are not there."""
+
+    def __init__(self, directory: Path, *names: str) -> None:
+        super().__init__(directory)
+        self.names = names
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file."""
+        return super().lookup_path(path) if path in self.names else ("", None)
 
 
 def _is_ready() -> bool:
@@ -65,7 +75,10 @@ def pages(contracts: list[Contract], placement: Placement) -> Router:
     by_stem = {contract.stem: contract for contract in contracts}
     stems = list(by_stem)
     entries = "\n".join(_entry(contract) for contract in contracts)
-    index = _fill("index.html", chooser=_chooser(stems), entries=entries)
+
+    @cache
+    def index(guide: str) -> str:
+        return _fill("index.html", chooser=_chooser(stems), entries=entries, guide=guide)
 
     @cache
     def as_json(stem: str) -> bytes:
@@ -87,10 +100,15 @@ def pages(contracts: list[Contract], placement: Placement) -> Router:
         return RedirectResponse("/docs", headers=HEADERS)
 
     async def show_index(request: Request) -> Response:
-        return HTMLResponse(index, headers=HEADERS)
+        return HTMLResponse(index(GUIDE if (SITE / "index.html").exists() else ""), headers=HEADERS)
 
-    async def show_contract(request: Request) -> Response:
-        contract = known(request)
+    async def show_page(request: Request) -> Response:
+        path = request.path_params["path"]
+        if path in by_stem:
+            return show_contract(by_stem[path])
+        return await site.get_response(path or "index.html", request.scope)
+
+    def show_contract(contract: Contract) -> Response:
         title = escape(contract.document["info"]["title"])
         page = _fill("contract.html", stem=contract.stem, title=title, chooser=_chooser(stems, contract.stem))
         return HTMLResponse(page, headers=HEADERS)
@@ -109,6 +127,7 @@ def pages(contracts: list[Contract], placement: Placement) -> Router:
         status, words = (200, "ready") if ready else (503, "the store does not answer, or its schema does not fit")
         return JSONResponse({"status": words}, status, headers=HEADERS)
 
+    site = Files(SITE)
     swagger_ui = Assets(swagger_ui_path, "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
     explorer = Assets(EXPLORER, "explorer.js", "browser_view.js", "signature.js", "explorer.css")
     return Router(
@@ -119,7 +138,7 @@ def pages(contracts: list[Contract], placement: Placement) -> Router:
             Route("/docs", show_index),
             Mount("/docs/swagger-ui", swagger_ui),
             Mount("/docs/explorer", explorer),
-            Route("/docs/{stem}", show_contract),
+            Route("/docs/{path:path}", show_page),
             Route("/specs/{stem}.json", send_json),
             Route("/specs/{stem}.yaml", send_yaml),
         ],
