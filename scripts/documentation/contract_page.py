@@ -153,10 +153,10 @@ def _bodies(operation: Operation) -> str:
 
 def _variant(operation: Operation, variant: Variant, sheet: Sheet) -> Iterator[str]:
     name = f"`{variant.name}`" if variant.name else "no `action`"
-    yield f"### {variant.told.heading} · {name} {{#{anchor(operation, variant.name or 'none')}}}"
+    yield f"### {variant.told.heading} · {name} {{#{anchor(operation, variant.name)}}}"
     yield _told(variant.told)
     yield _fields(operation.reader, variant.fields)
-    yield _snippets(list(sheet.under(anchor(operation, variant.name or "none"))))
+    yield _snippets(list(sheet.under(anchor(operation, variant.name))))
 
 
 def _snippets(snippets: list[Snippet]) -> str:

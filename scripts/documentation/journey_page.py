@@ -8,6 +8,17 @@ from scripts.documentation.markdown import as_json, block, fold, table
 
 Part = dict[str, Any]
 
+SOURCES = {
+    "unique": "made unique",
+    "access_key": "the operator makes an access key",
+    "seconds_ahead": "the time in {} seconds",
+    "http_date": "the time as an HTTP date",
+    "signs": "signature for `{}`",
+    "project_of": "the operator imports a project of `{}`",
+    "delivered_to": "read in the message to `{}`",
+}
+"""First word of a source in `x-inputs` -> what it means."""
+
 
 def write(reader: Reader, document: Part) -> str:
     """Return the page of an Arazzo description."""
@@ -42,7 +53,8 @@ def _workflow(workflow: Part, operations: dict[str, Operation]) -> Iterator[str]
 
 
 def _source(source: Part) -> str:
-    return ", ".join(f"{name.replace('_', ' ')}: `{value}`" for name, value in source.items())
+    kind = next(iter(source), "")
+    return SOURCES.get(kind, kind).format(source.get(kind))
 
 
 def _step(number: int, step: Part, operation: Operation) -> str:

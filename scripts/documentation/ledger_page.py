@@ -11,27 +11,31 @@ MISSING = """\
 
     The tests write `build/ledger.json`. Run `./scripts/test`, then `./scripts/docs`.
 """
+HEADS = ["Operation", "Answer", "Times", "For example in", "Line"]
+
+Row = dict[str, Any]
 
 
 def write(file: Path) -> str:
     """Return the tables of a ledger, one per contract; a note where there is none."""
-    if not file.exists():
-        return MISSING
-    ledger = json.loads(file.read_text("utf-8"))
-    rows: list[dict[str, Any]] = ledger["rows"] if isinstance(ledger, dict) else ledger
+    rows: list[Row] = json.loads(file.read_text("utf-8")) if file.exists() else []
     if not rows:
         return MISSING
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(str(row.get("contract", "all")), []).append(row)
-    parts = [f"{len(rows)} rows."]
-    for stem, group in grouped.items():
-        heads = [name for name in group[0] if name != "contract"]
-        parts += [f"## {stem} {{#{stem}}}", table(heads, ([_cell(row.get(name)) for name in heads] for row in group))]
+    times = sum(row["count"] for row in rows if row["action"] is None)
+    parts = [f"{len(rows)} rows, {times} answers."]
+    for stem in dict.fromkeys(row["contract"] for row in rows):
+        own = [_cells(row) for row in rows if row["contract"] == stem]
+        parts += [f"## {stem} {{#{stem}}}", table(HEADS, own)]
     return "\n\n".join(parts)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"`{value}`" if isinstance(value, str) and value else str(value)
+def _cells(row: Row) -> list[str]:
+    stem, action = row["contract"], row["action"]
+    asked = "" if action is None else f" `{action}`" if action else " without an action"
+    return [
+        f"[{row['operation']}](contracts/{stem}.md#{row['operation']}){asked}",
+        f"{row['status']} {row['media_type'] or 'no body'}",
+        str(row["count"]),
+        f"`{row['example'].rpartition('::')[2]}`" if row["example"] else "",
+        f"{stem}.yaml:{row['line']}",
+    ]

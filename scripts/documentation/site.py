@@ -1,7 +1,6 @@
 """The site: sources put together, given to the generator, and finished so that it needs nothing from elsewhere."""
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -24,6 +23,8 @@ BUILD = ROOT / "build"
 DIRECTIVE = re.compile(r"^<!-- (\w+)(?:: (.*))? -->$", re.MULTILINE)
 """In a page written by hand, a line that stands for what is written elsewhere: `<!-- readme: Settings -->`."""
 INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+STYLE = re.compile(r'(\w+)\.appendChild\(\w+\("style",\{\},(\w+)\.toString\(\)\)\)')
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CHINESE = {"zh.html"}
 
 
@@ -42,14 +43,14 @@ def build(target: Path, work: Path = BUILD / "documentation") -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--clean", "--strict"],
         cwd=work,
-        env=os.environ | {"NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
     if ran.returncode:
-        sys.exit(ran.stdout)
+        told = COLOUR.sub("", ran.stdout)
+        sys.exit(told.partition("Traceback")[0])
     _finish(work / "site")
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,8 +124,18 @@ def _journeys(known: dict[str, Reader]) -> str:
 
 
 def _finish(site: Path) -> None:
-    """Move scripts out of the pages, so that a strict policy lets them run; have Chinese words told apart in search."""
+    """Leave no script or style inline, so that a strict policy lets all work; have Chinese words told apart in search.
+
+    Raises SystemExit where the generator has become another, and this must be looked at anew.
+    """
+    (site / "404.html").unlink()
     scripts = site / "assets/javascripts"
+    for bundle in scripts.glob("bundle.*.js"):
+        adopt = r"\1.adoptedStyleSheets=[(s=>(s.replaceSync(\2.toString()),s))(new CSSStyleSheet)]"
+        text, found = STYLE.subn(adopt, bundle.read_text("utf-8"))
+        if found != 1:
+            sys.exit(f"{bundle.name}: the style of the search is not where it was")
+        bundle.write_text(text, "utf-8")
     for page in site.rglob("*.html"):
         up = "../" * (len(page.relative_to(site).parts) - 1)
 
@@ -134,6 +145,7 @@ def _finish(site: Path) -> None:
             return f'<script src="{up}assets/javascripts/{name}"></script>'
 
         text = INLINE.sub(move_out, page.read_text("utf-8"))
+        text = text.replace('href="./.."', 'href="../index.html"')  # in files, a folder is no page
         if page.name in CHINESE:
             text = text.replace('<html lang="en"', '<html lang="zh"', 1)
         page.write_text(text, "utf-8")

@@ -15,14 +15,14 @@ FORM = "application/x-www-form-urlencoded"
 class Snippet:
     """One step of a scenario, as code.
 
-    number: its place, from 1. variant: which of the operation's variants it asks for, or empty.
+    number: its place, from 1. variant: which of the operation's variants it asks for; None where it has none.
     code: by language. status, content: what comes back, by the spec.
     """
 
     number: int
     step: Step
     operation: Operation
-    variant: str
+    variant: str | None
     request: Request
     code: dict[str, str]
     status: int
@@ -39,9 +39,9 @@ class Snippet:
         return self.variant or self.operation.id
 
 
-def anchor(operation: Operation, variant: str = "") -> str:
-    """Return the name of a heading."""
-    return f"{operation.id}-{variant}" if variant else operation.id
+def anchor(operation: Operation, variant: str | None = None) -> str:
+    """Return the name of a heading, of an operation or of one of its variants."""
+    return operation.id if variant is None else f"{operation.id}-{variant or 'none'}"
 
 
 @dataclass
@@ -104,10 +104,10 @@ def _answer(operation: Operation, step: Step) -> tuple[int, Any]:
     return status, None
 
 
-def _request(operation: Operation, step: Step, status: int, content: Any) -> tuple[Request, str]:
+def _request(operation: Operation, step: Step, status: int, content: Any) -> tuple[Request, str | None]:
     """Make a request of examples."""
     reader = operation.reader
-    variant = ""
+    variant: str | None = None
     path = operation.path
     query: dict[str, Any] = {}
     headers: dict[str, Any] = {}
@@ -125,7 +125,7 @@ def _request(operation: Operation, step: Step, status: int, content: Any) -> tup
     body, form = None, False
     for media_type, holder in list(operation.media_types.items())[:1]:
         body = _example(holder, step, reader)
-        variant = operation.variant_of(body) if operation.variants else ""
+        variant = operation.variant_of(body) if operation.variants else None
         body = body | _among(step.given, body)
         form = media_type == FORM
         if step.query:
@@ -134,7 +134,7 @@ def _request(operation: Operation, step: Step, status: int, content: Any) -> tup
     for scheme in _credentials(operation):
         name, place = scheme["name"], scheme["in"]
         if name == "signature":
-            signs = variant
+            signs = variant or ""
         elif name == "token":
             places = {"query": query, "header": headers}
             places[place][name] = scheme.get("x-first-value", Var("token"))
