@@ -50,9 +50,10 @@ def _credentials(reader: Reader) -> Iterator[str]:
     if reader.schemes:
         yield "## Credentials {#credentials}"
         rows = [
-            (f"`{scheme['name']}`", scheme["in"], scheme.get("description", "")) for scheme in reader.schemes.values()
+            (f"`{name}`", f"{scheme['in']} `{scheme['name']}`", scheme.get("description", ""))
+            for name, scheme in reader.schemes.items()
         ]
-        yield table(["Name", "Travels in", "What it is"], rows)
+        yield table(["Scheme", "Travels in", "What it is"], rows)
 
 
 def _beginning(sheet: Sheet) -> Iterator[str]:
@@ -109,17 +110,21 @@ def _told(told: Told) -> str:
 def _callers(operation: Operation) -> str:
     """Say who may call, under each policy."""
     ways: list[dict[str, Any]] = operation.spec["security"]
-    schemes = operation.reader.schemes
-    asked = " or ".join(" + ".join(f"`{schemes[name]['name']}`" for name in way) for way in ways if way)
+    schemes = {name: operation.reader.schemes[name] for way in ways for name in way}
     rules = [operation.spec.get(f"x-{policy}") for policy in ("documented", "guarded")]
+    asked = " or ".join(" + ".join(f"`{schemes[name]['name']}`" for name in way) for way in ways if way)
+    first = next((scheme["x-first-value"] for scheme in schemes.values() if "x-first-value" in scheme), None)
+    if first:
+        return f"**Who may call:** whoever is not logged in. {asked} is needed all the same: `{first}` at first."
+    if any(scheme["name"] == "signature" for scheme in schemes.values()):
+        return f"**Who may call:** whoever signs: {asked}."
     needed = "token" if ways and {} not in ways else None
     texts = [CALLERS[rule or needed] for rule in rules]
-    if operation.reader.stem == "signed":
-        return f"**Who may call:** whoever signs: {asked}."
-    credential = f" Credential: {asked}{'' if needed else ', where one is asked for'}." if asked else ""
-    if texts[0] == texts[1]:
-        return f"**Who may call:** {texts[0]}.{credential}"
-    return f"**Who may call:** policy `documented`: {texts[0]}; `guarded`: {texts[1]}.{credential}"
+    if texts[0] != texts[1]:
+        return f"**Who may call:** policy `documented`: {texts[0]}; `guarded`: {texts[1]}. Credential: {asked}."
+    if asked and not needed:
+        return f"**Who may call:** {texts[0]}; {asked} is looked at where it is sent."
+    return f"**Who may call:** {texts[0]}." + (f" Credential: {asked}." if asked else "")
 
 
 def _fields(reader: Reader, fields: list[Field]) -> str:
@@ -196,11 +201,11 @@ def _values(reader: Reader) -> Iterator[str]:
     rows = [
         (
             f'<span id="value-{name.lower()}">{name}</span>',
-            schema.get("description", ""),
-            reader.words(schema) + (f", `{schema['format']}`" if "format" in schema else ""),
-            f"`` {schema['pattern']} ``" if "pattern" in schema else "",
-            f"`{schema['example']}`" if schema.get("example", "") != "" else "",
+            schema.get("description", "") + (f" For example `{schema['example']}`." if schema.get("example") else ""),
+            reader.words(schema)
+            + (f", `{schema['format']}`" if "format" in schema else "")
+            + (f"<br>`` {schema['pattern']} ``" if "pattern" in schema else ""),
         )
         for name, schema in sorted(reader.values.items())
     ]
-    yield table(["Name", "What it is", "Limits", "Pattern", "Example"], rows)
+    yield table(["Name", "What it is", "Limits and pattern"], rows)

@@ -11,6 +11,8 @@ from server.specs import Contract, load_contracts
 METHODS = ("get", "put", "post", "delete")
 ENGLISH = re.compile(r"(?:(?<=[。\n])|^)[ ]*(?=[A-Za-z`][^\u4e00-\u9fff]{12})")
 """Where a description turns from the document's words to ours: a sentence that begins in English and stays there."""
+FOLDED = re.compile(r"(?<=[。，；]) (?=[\u4e00-\u9fff])")
+"""The space that YAML leaves where a line of Chinese was folded."""
 SCALARS = {"string", "integer", "boolean", "number"}
 LONG = 2**31
 
@@ -28,6 +30,7 @@ class Told:
 
 def take_apart(description: str) -> Told:
     """Tell the document's words from ours."""
+    description = FOLDED.sub("", description)
     found = ENGLISH.search(description)
     ours = found.end() if found else len(description)
     document, decided = description[:ours].strip(), description[ours:].strip()

@@ -11,8 +11,8 @@ Part = dict[str, Any]
 SOURCES = {
     "unique": "made unique",
     "access_key": "the operator makes an access key",
-    "seconds_ahead": "the time in {} seconds",
-    "http_date": "the time as an HTTP date",
+    "seconds_ahead": "now + {} s",
+    "http_date": "now, as an HTTP date",
     "signs": "signature for `{}`",
     "project_of": "the operator imports a project of `{}`",
     "delivered_to": "read in the message to `{}`",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from scripts.documentation.scenarios import Step, Var
 
-WIDTH = 92
+WIDTH = 86
 BASE = "http://127.0.0.1:8000"
 PLAIN = re.compile(r"[\w.,~-]*", re.ASCII)
 

@@ -116,7 +116,8 @@ def sign(action):
     expires = str(int(time.time()) + 3600)
     message = f"GET\\n\\n\\n{expires}\\n/openapi/user{action}"
     digest = hmac.digest(os.environ["ACCESSKEY"].encode(), message.encode(), "sha1")
-    return {"accessid": "openapiuser", "expires": expires, "signature": base64.b64encode(digest).decode()}
+    signature = base64.b64encode(digest).decode()
+    return {"accessid": "openapiuser", "expires": expires, "signature": signature}
 """,
         "typescript": """\
 import { createHmac } from "node:crypto";
@@ -127,7 +128,8 @@ let query: URLSearchParams, response: Response, answer: any, token: string;
 function sign(action: string) {
   const expires = String(Math.floor(Date.now() / 1000) + 3600);
   const message = `GET\\n\\n\\n${expires}\\n/openapi/user${action}`;
-  const signature = createHmac("sha1", process.env.ACCESSKEY!).update(message).digest("base64");
+  const hmac = createHmac("sha1", process.env.ACCESSKEY!).update(message);
+  const signature = hmac.digest("base64");
   return { accessid: "openapiuser", expires, signature };
 }
 """,
@@ -162,7 +164,8 @@ base=http://127.0.0.1:8000
 project=$PROJECT
 
 for name in lisi wangwu; do # the cookie of each goes into a file
-  curl -s -o /dev/null -c $name.jar $base/user/signin -d user_id=$name -d password=K16ldRr922I1
+  curl -s -o /dev/null -c $name.jar $base/user/signin \\
+    -d user_id=$name -d password=K16ldRr922I1
 done
 """,
         "python": """\
@@ -173,7 +176,8 @@ import httpx2
 base = "http://127.0.0.1:8000"
 project = os.environ["PROJECT"]
 
-lisi, wangwu = httpx2.Client(base_url=base), httpx2.Client(base_url=base)  # each with cookies of its own
+# each with cookies of its own
+lisi, wangwu = httpx2.Client(base_url=base), httpx2.Client(base_url=base)
 lisi.post("/user/signin", data={"user_id": "lisi", "password": "K16ldRr922I1"})
 wangwu.post("/user/signin", data={"user_id": "wangwu", "password": "K16ldRr922I1"})
 """,
