@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,28 @@ class Person(threading.Thread):
                 self.keyboard.flush()
 
 
-def run_sheet(sheet: Sheet, language: Language, folder: Path) -> list[tuple[int, str]]:
+@pytest.fixture(scope="module")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sheet], tuple[Path, dict[str, str]]]:
+    """Does what the operator does before the snippets of a contract; returns a data folder and what was exported."""
+
+    @cache
+    def operate_once(stem: str) -> tuple[Path, dict[str, str]]:
+        data = tmp_path_factory.mktemp(stem) / "data"
+        data.mkdir()
+        operator = SHEETS[stem].scenario.operator
+        return data, operate(operator[1], data) if operator else {}
+
+    return lambda sheet: operate_once(sheet.reader.stem)
+
+
+def run_sheet(
+    sheet: Sheet, language: Language, folder: Path, operated: tuple[Path, dict[str, str]]
+) -> list[tuple[int, str]]:
     """Run all snippets of a contract in one language on a fresh server; return status and text of each answer."""
-    settings = {"ROLLBOOK_SECRET_KEY": "", **sheet.scenario.settings}
-    server = Served(folder / "data", settings)
+    shutil.copytree(operated[0], folder / "data")
+    server = Served(folder / "data", sheet.scenario.settings)
     try:
-        environment = os.environ | CHEAP | settings | {"ROLLBOOK_DATA": str(folder / "data")}
-        if sheet.scenario.operator:
-            environment |= operate(sheet.scenario.operator[1], environment)
+        environment = os.environ | operated[1]
         parts = [sheet.prelude(language), *(snippet.code[language.name] for snippet in sheet.snippets)]
         code = f"\n{BETWEEN[language.name]}\n".join(parts).replace(BASE, server.url)
         output, errors = run_code(code, language, folder, environment)
@@ -98,12 +113,13 @@ def run_sheet(sheet: Sheet, language: Language, folder: Path) -> list[tuple[int,
     return [read_printed(text) for text in texts]
 
 
-def operate(lines: str, environment: dict[str, str]) -> dict[str, str]:
-    """Do what the operator does, and return what was exported."""
+def operate(lines: str, data: Path) -> dict[str, str]:
+    """Do what the operator does with a new store, and return what was exported."""
+    environment = os.environ | CHEAP | {"ROLLBOOK_DATA": str(data)}
     names = re.findall(r"^export (\w+)", lines, re.MULTILINE)
     tell = "".join(f'\nprintf "{MARK}%s" "${name}"' for name in names)
     ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", lines + tell],  # noqa: S607
+        ["bash", "-euo", "pipefail", "-c", f"./scripts/rollbook db migrate >/dev/null\n{lines}{tell}"],  # noqa: S607
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -181,13 +197,15 @@ def differences(found: Any, example: Any, varies: set[str], at: str = "") -> Ite
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 @pytest.mark.parametrize("stem", SHEETS)
-def test_every_snippet_is_answered_as_the_example_says(stem: str, language: Language, tmp_path: Path) -> None:
+def test_every_snippet_is_answered_as_the_example_says(
+    stem: str, language: Language, tmp_path: Path, operated: Callable[[Sheet], tuple[Path, dict[str, str]]]
+) -> None:
     missing = [tool for tool in NEEDED[language.name] if not shutil.which(tool)]
     if missing:
         reason = f"the snippets for {language.label} need {', '.join(missing)}"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     sheet = SHEETS[stem]
-    answers = run_sheet(sheet, language, tmp_path)
+    answers = run_sheet(sheet, language, tmp_path, operated(sheet))
     assert len(answers) == len(sheet.snippets)
     for snippet, (status, text) in zip(sheet.snippets, answers, strict=True):
         where = f"{snippet.number} {snippet.name}"
