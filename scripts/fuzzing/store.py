@@ -69,9 +69,9 @@ def mailed_secrets(outbox: Path) -> Iterator[str]:
 
 
 def complaints(log: str) -> Iterator[str]:
-    """Return the lines of a server's log that report something wrong, after those that greet the operator."""
+    """Return each line of a server's log that reports something wrong, after those that greet the operator."""
     begun = False
-    for line in log.splitlines():
+    for line in dict.fromkeys(log.splitlines()):
         ordinary = ORDINARY.match(line) is not None
         begun = begun or ordinary
         if begun and not ordinary:
