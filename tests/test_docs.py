@@ -23,6 +23,8 @@ from playwright.sync_api import TimeoutError as NotThere
 from starlette.testclient import TestClient
 
 import server.pages
+from scripts.client_generation import typescript_client
+from scripts.client_generation.failure import CannotBeHad
 from scripts.documentation import ledger_page, site
 from scripts.documentation.contracts import examples, readers, take_apart
 from scripts.documentation.languages import BASE, LANGUAGES, Language
@@ -223,6 +225,28 @@ def compare(snippet: Snippet, text: str, varies: set[str]) -> Iterator[str]:
             yield "no page"
         return
     yield from differences(parse(text), parse(example) if isinstance(example, str) else example, varies)
+
+
+def test_typescript_snippets_compile_under_strict(tmp_path: Path) -> None:
+    home = ROOT / "build/clients/typescript"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        typescript_client._install(home)
+    except CannotBeHad as error:
+        pytest.fail(str(error)) if os.environ.get("CI") == "true" else pytest.skip(str(error))
+    (tmp_path / "node_modules").symlink_to(home / "node_modules")
+    shutil.copy(ROOT / "tests/typescript/tsconfig.json", tmp_path / "base.json")
+    settings = {"extends": "./base.json", "compilerOptions": {"noEmit": True}, "include": ["*.mts"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings))
+    for stem, sheet in SHEETS.items():
+        (tmp_path / f"{stem}.mts").write_text(sheet.whole(LANGUAGES[2]), "utf-8")
+    compiled = subprocess.run(
+        [BIN / "node", home / "node_modules/typescript/bin/tsc", "--project", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert compiled.returncode == 0, compiled.stdout
 
 
 @pytest.mark.parametrize("stem", SHEETS)
