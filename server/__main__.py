@@ -30,6 +30,9 @@ class Gunicorn(BaseApplication):
             "keepalive": self.settings.keepalive_seconds,
             "loglevel": self.settings.log_level,
             "limit_request_line": 32_768,  # the longest values that a URL may carry, percent-encoded, take 20,000
+            # only `X-Forwarded-Proto`: a list of names that a proxy may not know is a list of names to be spoofed by
+            "forwarded_allow_ips": ",".join(map(str, self.settings.trusted_networks)),
+            "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
             "preload_app": True,  # the specs are compiled once and shared by all workers
             "control_socket_disable": True,
             # no access log: three of the contracts carry passwords in their URLs

@@ -4,10 +4,12 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from models.rules import Rules
+from server.client import Network, read_networks
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
@@ -24,6 +26,7 @@ class Settings(Rules):
     """The directory's rules and the server's own settings; each field is read from `ROLLBOOK_<FIELD>`."""
 
     bind: str = "127.0.0.1:8000"
+    trusted_proxies: str = ""
     data: Path = Path("data")
     database_url: str = ""
     workers: int = 1
@@ -42,6 +45,11 @@ class Settings(Rules):
     def host(self) -> str:
         """Return the address to listen on."""
         return self.bind.rpartition(":")[0].strip("[]")
+
+    @cached_property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Return where the proxies stand whose word on the client is taken."""
+        return read_networks(self.trusted_proxies)
 
     @property
     def embedded(self) -> bool:
@@ -63,7 +71,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         for name, field in known.items()
         if environment.get(name, "") != ""
     }
-    return _complete(Settings(**given), given.keys())
+    settings = Settings(**given)
+    _check(settings, given)
+    return _complete(settings, given)
 
 
 def _cast(name: str, text: str, default: Any) -> Any:
@@ -81,11 +91,15 @@ def _cast(name: str, text: str, default: Any) -> Any:
     return type(default)(text)
 
 
-def _complete(settings: Settings, given: Any) -> Settings:
-    """Fill in what depends on other settings, and check what has few values."""
+def _check(settings: Settings, given: Any) -> None:
+    """Check what has few values."""
     port = settings.bind.rpartition(":")[2]
     if not settings.host or not port.isdigit() or not 0 < int(port) < 65_536:
         raise SettingError("ROLLBOOK_BIND: host:port is expected")
+    try:
+        read_networks(settings.trusted_proxies)
+    except ValueError:
+        raise SettingError("ROLLBOOK_TRUSTED_PROXIES: addresses or networks, parted by commas, are expected") from None
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.log_level not in ("debug", "info", "warning", "error"):
@@ -95,6 +109,10 @@ def _complete(settings: Settings, given: Any) -> Settings:
     for name in ("workers", "store_threads", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
+
+
+def _complete(settings: Settings, given: Any) -> Settings:
+    """Fill in what depends on other settings."""
     data = settings.data.resolve()
     computed: dict[str, Any] = {"data": data}
     if "policy" not in given and settings.host not in LOOPBACK:

@@ -57,6 +57,8 @@ def test_numbers_are_cast(environment: dict[str, str]) -> None:
         ("ROLLBOOK_BIND", "8000"),
         ("ROLLBOOK_BIND", "127.0.0.1:0"),
         ("ROLLBOOK_BIND", "127.0.0.1:http"),
+        ("ROLLBOOK_TRUSTED_PROXIES", "proxy.example.com"),
+        ("ROLLBOOK_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("ROLLBOOK_WORKERS", "many"),
         ("ROLLBOOK_WORKERS", "0"),
         ("ROLLBOOK_WORKERS", "-1"),
