@@ -176,7 +176,7 @@ def _parse_json(data: bytes) -> Any:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read the body of a request, up to a limit in bytes. Raises TooLarge."""
+    """Read the body of a request, up to a limit in bytes. Raises TooLarge, Malformed where it ends too early."""
     length = Headers(scope=scope).get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise TooLarge(f"at most {limit} bytes are read")
@@ -184,6 +184,8 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("body: cut short")  # what came is not what was to come
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -194,7 +196,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 async def skip_body(scope: Scope, receive: Receive, limit: int) -> None:
-    """Ignore the body that nobody asked for, within the same limit. Raises TooLarge."""
+    """Ignore the body that nobody asked for, within the same limit. Raises as `read_body` does."""
     if any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]):
         await read_body(scope, receive, limit)
 

@@ -1,6 +1,7 @@
 """The server as a process: started by its script, stopped by a signal."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -47,6 +48,20 @@ def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> N
         server.process.send_signal(signal.SIGTERM)
         assert slow.result().json() == {"code": "OK", "message": "用户创建成功", "data": None}
     assert server.end() == 0
+
+
+def test_a_form_that_was_cut_short_changes_nothing(serve: Callable[..., Served]) -> None:
+    server = serve()
+    form = "user_id=alice&user_name=Alice&password=correct"
+    head = f"POST /user/register/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(form) + 6}\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+        connection.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}".encode())
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(10)
+        assert not connection.recv(1).startswith(b"2")
+    for password in ("correct", "correct horse"):
+        answer = httpx2.get(f"{server.url}/login", params={"username": "alice", "password": password})
+        assert answer.status_code == 401
 
 
 def test_two_workers_share_the_directory(serve: Callable[..., Served]) -> None:
