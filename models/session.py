@@ -1,6 +1,6 @@
 """Sessions: who is logged in, through which contract, until when."""
 
-from typing import Self
+from typing import Any, Self
 
 import peewee
 
@@ -73,7 +73,7 @@ class Session(Model):
 
     def end(self) -> None:
         """End this session. Raises SessionDead when it had ended meanwhile."""
-        if not self.delete_instance():
+        if not Session.delete().where(self._is_this()).execute():
             raise SessionDead
 
     @classmethod
@@ -84,9 +84,9 @@ class Session(Model):
         """
         ended = cls.delete().where(cls.account == account)
         if keep is not None:
-            ended = ended.where(cls.id != keep.id)
+            ended = ended.where(cls.secret_digest != keep.secret_digest)
         ended.execute()
-        if keep is not None and cls.get_or_none(cls.id == keep.id) is None:
+        if keep is not None and cls.get_or_none(keep._is_this()) is None:
             raise SessionDead
 
     @classmethod
@@ -98,8 +98,12 @@ class Session(Model):
         lifetime = rules.current.session_seconds(self.contract)
         expires = clock.now() + lifetime
         if expires - self.expires >= rules.current.refresh_seconds:
-            Session.update(expires=expires).where(Session.id == self.id).execute()
+            Session.update(expires=expires).where(self._is_this()).execute()
             self.expires = expires
+
+    def _is_this(self) -> Any:
+        """Return the condition that a row is this session: an id may be given again, a secret never is."""
+        return Session.secret_digest == self.secret_digest
 
 
 BY_SECRET = Prepared(

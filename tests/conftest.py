@@ -1,5 +1,6 @@
 """What every test stands on: an application, a fresh store, a client."""
 
+import itertools
 import json
 import os
 import shutil
@@ -76,6 +77,12 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(60)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let scripts/fuzz take more steps than the suite does."""
+    parser.addoption("--steps", type=int, default=150, help="steps of tests/machine under each policy (default: 150)")
+    parser.addoption("--seed", type=int, default=1, help="the same seed takes the same steps (default: 1)")
 
 
 LAST = ["test_queries", "test_ledger"]
@@ -193,24 +200,35 @@ def policy() -> str:
 
 
 @pytest.fixture
-def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Address of a store that is migrated and empty: SQLite, or PostgreSQL where ROLLBOOK_TEST_STORE says so."""
-    if STORE == "postgresql":
-        url: str = request.getfixturevalue("postgres").url
-        connect(url)
-        names = ", ".join(f'"{table._meta.table_name}"' for table in models.TABLES)
-        database.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+def renew_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Puts a store in place that is migrated and empty: SQLite, or PostgreSQL where ROLLBOOK_TEST_STORE says so.
+
+    Returns its address.
+    """
+    files = (tmp_path / f"rollbook{number}.sqlite3" for number in itertools.chain([""], itertools.count(2)))
+
+    def renew() -> str:
+        if STORE == "postgresql":
+            url: str = request.getfixturevalue("postgres").url
+            connect(url)
+            names = ", ".join(f'"{table._meta.table_name}"' for table in models.TABLES)
+            database.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        else:
+            file = next(files)
+            shutil.copy(request.getfixturevalue("migrated"), file)
+            url = f"sqlite:///{file}"
+            connect(url)
         return url
-    file = tmp_path / "rollbook.sqlite3"
-    shutil.copy(request.getfixturevalue("migrated"), file)
-    return f"sqlite:///{file}"
+
+    return renew
 
 
 @pytest.fixture
-def settings(apps: Callable[[str], Any], policy: str, empty_store: str, tmp_path: Path) -> Iterator[Settings]:
+def settings(
+    apps: Callable[[str], Any], policy: str, renew_store: Callable[[], str], tmp_path: Path
+) -> Iterator[Settings]:
     """Settings over a fresh store of this test."""
-    fresh = replace(apps(policy)[1], data=tmp_path, database_url=empty_store)
-    connect(fresh.database_url)
+    fresh = replace(apps(policy)[1], data=tmp_path, database_url=renew_store())
     rules.apply(fresh)
     yield fresh
     database.close()

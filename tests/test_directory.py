@@ -12,6 +12,8 @@ from models import passwords
 from models.account import Account
 from models.database import unit_of_work
 from models.departure import delete_account
+from models.errors import SessionDead
+from models.project import Project
 from models.session import Session
 from server.settings import Settings
 from tests.doors import Door, Indexy, open_doors
@@ -125,11 +127,11 @@ def test_under_the_guarded_policy_accounts_are_their_owners_business(
     assert isinstance(indexy, Indexy)
     credentials = {name: indexy.enter(name, "correct horse") for name in ("alice", "root")}
     assert indexy.find(alice.id).status_code == 401
-    assert indexy.use_as(credentials["alice"], alice.id).status_code == 200
-    assert indexy.use_as(credentials["alice"], bob.id).status_code == 403
-    assert indexy.use_as(credentials["alice"], 4711).status_code == 403
-    assert indexy.use_as(credentials["root"], bob.id).status_code == 200
-    assert indexy.use_as(credentials["root"], 4711).status_code == 404
+    assert indexy.find(alice.id, credentials["alice"]).status_code == 200
+    assert indexy.find(bob.id, credentials["alice"]).status_code == 403
+    assert indexy.find(4711, credentials["alice"]).status_code == 403
+    assert indexy.find(bob.id, credentials["root"]).status_code == 200
+    assert indexy.find(4711, credentials["root"]).status_code == 404
 
 
 def test_parameters_of_hashing_may_change_and_hashes_follow_at_login(
@@ -158,16 +160,37 @@ def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
     credential = door.enter("alice", "correct horse")
     hash_password = passwords.hash
 
-    def hash_and_log_out(password: str) -> str:
-        Session.end_all(Account.by_username("alice"))
+    def hash_while_another_takes_its_place(password: str) -> str:
+        alice = Account.by_username("alice")
+        Session.end_all(alice)
+        Session.open(alice, stem, "another")  # gets the number of the row that is gone, where numbers are given again
         return hash_password(password)
 
-    monkeypatch.setattr(passwords, "hash", hash_and_log_out)
+    monkeypatch.setattr(passwords, "hash", hash_while_another_takes_its_place)
     changed = door.change_password(credential, "alice", "correct horse", "battery staple")
     assert not door.succeeded(changed)
     monkeypatch.undo()
     assert door.enter("alice", "correct horse")
     assert not door.enter("alice", "battery staple")
+
+
+def test_who_logs_out_late_ends_no_session_that_took_the_place_of_his(register: Callable[..., Account]) -> None:
+    alice, bob = register("alice"), register("bob")
+    with unit_of_work():
+        gone = Session.open(alice, "dbms", "first")
+        Session.find("dbms", "first").end()
+        Session.open(bob, "dbms", "second")
+        with pytest.raises(SessionDead):
+            gone.end()
+        assert Session.find("dbms", "second").account == bob
+
+
+def test_the_id_of_a_deleted_project_is_never_given_again(register: Callable[..., Account]) -> None:
+    alice = register("alice")
+    with unit_of_work():
+        gone = Project.import_graph("三国", alice, [])
+        gone.delete_instance()
+        assert Project.import_graph("三国", alice, []).id > gone.id
 
 
 def test_the_id_of_a_deleted_account_is_never_given_again(register: Callable[..., Account]) -> None:
