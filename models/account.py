@@ -102,7 +102,10 @@ class Account(Model):
         if not passwords.verify(account.password_hash, password) or account.disabled:
             raise WrongCredentials
         if passwords.is_outdated(account.password_hash):
-            account._store_hash(passwords.hash(password), account.password_hash)
+            renewed = passwords.hash(password)
+            if not account._store_hash(renewed, account.password_hash):
+                return cls.authenticate(name, password, by_email)  # it was renewed or changed meanwhile
+            account.password_hash = renewed
         return account
 
     @classmethod

@@ -96,6 +96,7 @@ class Project(Model):
 
     def invite_friends(self, inviter: Account) -> None:
         """Invite every friend who is not a member."""
+        database.begin_now()
         members = Member.select(Member.account).where(Member.project == self)
         self._invite(inviter, Friendship.friend.not_in(members))
 
@@ -218,6 +219,7 @@ class Invitation(Model):
     @classmethod
     def accept(cls, project_id: int, invitee: Account) -> None:
         """Make the invitee a member. Raises NothingPending."""
+        database.begin_now()  # the project must not go meanwhile
         cls.deny(project_id, invitee)
         Member.insert(project=project_id, account=invitee, joined=clock.now()).on_conflict_ignore().execute()
 

@@ -35,6 +35,9 @@ class Rules:
     mobile_code_tries: int = 5
     email_link_seconds: int = 30 * MINUTE
 
+    store_deadline_seconds: int = 5
+    """Longest time that the store may take of one request before it is answered 503."""
+
     signature_max_ahead_seconds: int = 18 * HOUR
     signature_date_skew_seconds: int = 15 * MINUTE
     datasvr: str = ""

@@ -6,8 +6,8 @@ import peewee
 
 from models import clock, rules
 from models.account import Account
-from models.database import Model, delete_some
-from models.errors import SessionDead
+from models.database import Model, database, delete_some
+from models.errors import SessionDead, WrongCredentials
 from models.prepared import Prepared
 from models.secret import digest
 
@@ -27,15 +27,19 @@ class Session(Model):
 
     @classmethod
     def open(cls, account: Account, contract: str, secret: str) -> Self:
-        """Open a session of this contract under this secret."""
+        """Open a session of this contract under this secret.
+
+        Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
+        """
         now = clock.now()
-        session: Self = cls.create(
-            account=account,
-            contract=contract,
-            secret_digest=digest(secret),
-            created=now,
-            expires=now + rules.current.session_seconds(contract),
-        )
+        fields = {"created": now, "expires": now + rules.current.session_seconds(contract)}
+        try:
+            session: Self = cls.create(account=account, contract=contract, secret_digest=digest(secret), **fields)
+        except peewee.IntegrityError:
+            raise WrongCredentials from None
+        same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & ~Account.disabled
+        if not database.held(Account.select(Account.id).where(same)).first():
+            raise WrongCredentials
         return session
 
     @classmethod

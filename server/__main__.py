@@ -8,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 from models import rules
 from models.database import connect, database
 from models.migrations import StoreTooNew, migrate
+from models.unit import LOST
 from server.app import create_app
 from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
@@ -55,6 +56,8 @@ def main() -> None:
         database.close()  # a connection must not be carried through a fork
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
+    except LOST:
+        sys.exit("rollbook: ROLLBOOK_DATABASE_URL: the store does not answer")
     address = f"http://{settings.bind}"
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
     for contract in load_contracts():

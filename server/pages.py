@@ -16,8 +16,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from models.database import LOST, run_unit
+from models.database import run_unit
 from models.migrations import fits
+from models.unit import LOST
 from server.placement import Placement
 from server.specs import LOCAL, Contract
 from server.validation import merge

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from handlers.protocol import Unavailable
+from models.database import within
 from server.settings import Settings
 
 Result = TypeVar("Result")
@@ -39,16 +40,18 @@ class Placement:
         self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
         self.most_waiting = threads + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
+        self.store_deadline = settings.store_deadline_seconds
         self.retry_after = settings.retry_after_seconds
         self.waiting = 0
 
     async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
         """Run work that may read and write the store.
 
-        hashes: whether a password is hashed on the way. Raises Unavailable when too many wait for that.
+        hashes: whether a password is hashed on the way. Raises Unavailable when too many wait for that, or for the
+        store.
         """
         if not hashes:
-            return work() if self.store is None else await self._in(self.store, work)
+            return work() if self.store is None else await self._in_store(self.store, work)
         if self.waiting >= self.most_waiting:
             raise self._overloaded()
         asked = monotonic()
@@ -56,7 +59,7 @@ class Placement:
         def in_time() -> Result:
             if monotonic() - asked > self.deadline:
                 raise self._overloaded()
-            return work()
+            return within(self.store_deadline, work)
 
         self.waiting += 1
         try:
@@ -66,13 +69,24 @@ class Placement:
 
     def look_up(self, work: Callable[[], Result]) -> Result | Coroutine[Any, Any, Result]:
         """Run a look-up at once where the store is embedded; else return what is to be awaited."""
-        return work() if self.store is None else self._in(self.store, work)
+        return work() if self.store is None else self._in_store(self.store, work)
 
     async def pieces(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Read an answer that is streamed, piece by piece, each where the store wants it to be read."""
         while (part := await self.run(lambda: next(parts, None), hashes=False)) is not None:
             yield part
             await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
+
+    async def _in_store(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        asked = monotonic()
+
+        def in_time() -> Result:
+            left = self.store_deadline - (monotonic() - asked)
+            if left <= 0:
+                raise Unavailable(self.retry_after, "The store is too slow; try again later.")
+            return within(left, work)
+
+        return await self._in(pool, in_time)
 
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:

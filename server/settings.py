@@ -13,6 +13,10 @@ from server.client import Network, read_networks
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
+AT_LEAST_ONE = (
+    *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism"),
+    *("store_threads", "store_deadline_seconds"),
+)
 SHORTEST_KEY = 32
 """Bytes; HMAC-SHA256 is no stronger than its key."""
 
@@ -106,7 +110,7 @@ def _check(settings: Settings, given: Any) -> None:
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
     if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:
         raise SettingError(f"ROLLBOOK_SECRET_KEY: at least {SHORTEST_KEY} bytes are expected")
-    for name in ("workers", "store_threads", "hash_slots", "argon2_time_cost", "argon2_parallelism"):
+    for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
 

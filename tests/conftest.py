@@ -22,8 +22,9 @@ from starlette.testclient import TestClient
 import models
 from models import rules
 from models.account import Account
-from models.database import Sqlite, connect, database, unit_of_work
+from models.database import connect, database, unit_of_work
 from models.migrations import migrate
+from models.unit import Sqlite
 from server.app import create_app
 from server.settings import Settings, read
 from tests.postgres import PostgresServer

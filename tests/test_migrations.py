@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import models
-from models.database import PRAGMAS, Sqlite, connect, database
+from models.database import PRAGMAS, connect, database
 from models.migrations import migrate, status
+from models.unit import Sqlite
 
 
 def _schema(db: Any) -> dict[str, Any]:

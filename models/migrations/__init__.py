@@ -5,9 +5,12 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
-from models.database import database, unit_of_work
+from models.database import database, unit_of_work, within
+from models.rules import DAY
 
 FOLDER = Path(__file__).parent
+AS_LONG_AS_IT_TAKES = DAY
+"""Seconds: a step over millions of rows is no request."""
 
 
 def _runner() -> Any:
@@ -23,6 +26,10 @@ def migrate() -> list[str]:
 
     Of many that start together one migrates, the others wait and find nothing to do. Raises StoreTooNew.
     """
+    return within(AS_LONG_AS_IT_TAKES, _migrate)
+
+
+def _migrate() -> list[str]:
     with unit_of_work():
         database.begin_now()
         runner = _runner()
