@@ -19,6 +19,9 @@ from models.errors import (
     NotFriends,
     NothingPending,
     Oneself,
+    PasswordCommon,
+    PasswordIsUsername,
+    PasswordTooShort,
     ProjectNotFound,
     SamePassword,
     SessionDead,
@@ -215,13 +218,23 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
     AlreadyMember: (-2, "该用户已参与项目"),
     NothingPending: (-1, "没有待处理的申请或邀请"),
 }
-"""Failure -> ret, msg, with status 200; every other failure of the protocol has its own status and words."""
+"""Failure of the document -> ret, msg, with status 200."""
+
+UNFORESEEN: dict[type[Exception], tuple[int, str]] = {
+    PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
+    PasswordCommon: (400, "密码过于常见"),
+    PasswordIsUsername: (400, "密码不能与用户id相同"),
+}
+"""Failure that the document does not know -> status, msg; those of the protocol have their own."""
 
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
     if isinstance(error, ProtocolError) and not isinstance(error, Unauthenticated):
         return {"ret": -error.status, "msg": error.detail}, error.status
+    if type(error) in UNFORESEEN:
+        status, words = UNFORESEEN[type(error)]
+        return {"ret": -status, "msg": words.format_map(vars(error))}, status
     ret, msg = nearest(FAILURES, error)
     return {"ret": ret, "msg": msg}, 200
 

@@ -8,6 +8,9 @@ from models.errors import (
     AccountNotFound,
     EmailTaken,
     NotYours,
+    PasswordCommon,
+    PasswordIsUsername,
+    PasswordTooShort,
     SessionDead,
     UsernameReserved,
     UsernameTaken,
@@ -58,7 +61,7 @@ def update(id_or_username: str, body: Body, user: Session) -> Body:
     """Change what the body names; the caller's own session outlives a new password."""
     account = Account.find(id_or_username)
     if "password" in body:
-        account.set_password(body["password"], keep=user)
+        account.set_password(body["password"], keep=user, username=body.get("username"))
     account.change(**{name: body[name] for name in ("username", "email") if name in body})
     return {"id": account.id}
 
@@ -77,6 +80,9 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     UsernameTaken: (409, "Username taken", "Another user has this username."),
     UsernameReserved: (409, "Username reserved", "This word belongs to a path."),
     EmailTaken: (409, "Email taken", "Another user has this e-mail address."),
+    PasswordTooShort: (400, "Password too short", "A password has at least {shortest} characters."),
+    PasswordCommon: (400, "Password too common", "This password is one of the most common ones."),
+    PasswordIsUsername: (400, "Password is username", "The password must not be the username."),
 }
 """Refusal -> status, title, detail. The problem type is made of the title."""
 
@@ -86,7 +92,8 @@ def fail(error: Exception) -> tuple[Body, int]:
     if isinstance(error, ProtocolError):
         status, kind, title, detail = error.status, "about:blank", error.title, error.detail
     else:
-        status, title, detail = nearest(PROBLEMS, error)
+        status, title, words = nearest(PROBLEMS, error)
+        detail = words.format_map(vars(error))
         kind = "urn:problem-type:rollbook:" + title.lower().replace(" ", "-")
     return {"type": kind, "title": title, "status": status, "detail": detail}, status
 

@@ -15,6 +15,10 @@ from models.errors import (
     EmailUnknown,
     MobileTaken,
     NotYours,
+    PasswordCommon,
+    PasswordIsUsername,
+    PasswordRefused,
+    PasswordTooShort,
     SessionDead,
     UsernameTaken,
     WrongCode,
@@ -72,7 +76,7 @@ def update(id: int, body: Body, user: Session | None) -> Body:
     columns = _columns(body)
     password = columns.pop("password", None)
     if password is not None:
-        account.set_password(password, keep=user)
+        account.set_password(password, keep=user, username=columns.get("username"))
     account.change(**columns)
     return _succeed(1)
 
@@ -132,11 +136,15 @@ def show_reset_form(code: str) -> Page:
 
 
 def reset_password(body: Body) -> Page:
-    """Set a new password by a mailed link."""
+    """Set a new password by a mailed link; show the form again where the password will not do."""
     try:
         RecoveryCode.redeem_link(body["code"], body["newPassword"])
     except WrongLink as refusal:  # raised before anything is written
         return _refuse(refusal)
+    except PasswordRefused as refusal:  # likewise
+        told, status = fail(refusal)
+        username = RecoveryCode.find_link(body["code"]).account.username
+        return reset_page.form(username, body["code"], told["payload"]), status, reset_page.HEADERS
     return reset_page.done(), 200, reset_page.HEADERS
 
 
@@ -146,6 +154,9 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
     WrongCode: (400, "手机号或短信验证码错误"),
     WrongLink: (400, "链接无效或已过期"),
     EmailUnknown: (400, "找不到邮箱对应的账号"),
+    PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
+    PasswordCommon: (400, "密码过于常见"),
+    PasswordIsUsername: (400, "密码不能与用户名相同"),
     SessionDead: (401, "登录已失效"),
     NotYours: (403, "没有权限"),
     AccountNotFound: (404, "用户不存在"),
@@ -162,7 +173,8 @@ def fail(error: Exception) -> tuple[Body, int]:
     if isinstance(error, ProtocolError):
         status, text = error.status, error.detail
     else:
-        status, text = nearest(FAILURES, error)
+        status, words = nearest(FAILURES, error)
+        text = words.format_map(vars(error))
     return {"payload" if status == 400 else "message": text, "success": False}, status
 
 

@@ -35,12 +35,13 @@ HEADERS = {
 }
 
 
-def form(username: str, code: str) -> str:
-    """Return the page that asks for a new password."""
+def form(username: str, code: str, refusal: str = "") -> str:
+    """Return the page that asks for a new password. refusal: why the one that was sent will not do."""
+    told = f'<p role="alert">{escape(refusal)} <span lang="en">Choose another password.</span></p>\n' if refusal else ""
     return _page(
         "重设密码",
         "Set a new password",
-        f"""<form method="post" action="link" accept-charset="utf-8">
+        f"""{told}<form method="post" action="link" accept-charset="utf-8">
 <label for="username">用户名 <span lang="en">Username</span></label>
 <input id="username" value="{escape(username)}" autocomplete="username" readonly>
 <label for="newPassword">新密码 <span lang="en">New password</span></label>

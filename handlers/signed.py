@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from handlers import protocol
 from models import errors, rules
-from models.account import Account, fold
+from models.account import Account
 from models.departure import delete_account
+from models.names import fold
 from models.secret import lowercase
 from models.session import Session
 
@@ -39,6 +40,9 @@ FAILURES: dict[type[Exception], Words] = {
     errors.WrongCredentials: Words(200, 1002, "用户名或密码错误"),
     errors.SessionDead: Words(200, 1003, "token无效或已过期"),
     errors.AccountNotFound: Words(200, 1003, "token无效或已过期"),  # deleted while the request ran
+    errors.PasswordTooShort: Words(200, 1005, "密码过短"),
+    errors.PasswordCommon: Words(200, 1006, "密码过于常见"),
+    errors.PasswordIsUsername: Words(200, 1007, "密码不能与userid相同"),
     errors.NotYours: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),
 }
@@ -103,6 +107,8 @@ ACTIONS: dict[str, Callable[[Body], Body]] = {
 def fail(error: Exception) -> tuple[Body, int]:
     """Say in this contract's words what went wrong."""
     status, errno, errstr = protocol.nearest(FAILURES, error)
+    if isinstance(error, errors.PasswordTooShort):
+        errstr = f"{errstr}：至少{error.shortest}个字符"
     if isinstance(error, TOLD):
         unsigned = error.detail == protocol.Unauthenticated.usual
         errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"

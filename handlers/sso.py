@@ -10,6 +10,9 @@ from models.errors import (
     AccountNotFound,
     AlreadyLoggedIn,
     NotYours,
+    PasswordCommon,
+    PasswordIsUsername,
+    PasswordTooShort,
     SessionDead,
     UsernameTaken,
     WrongCredentials,
@@ -55,7 +58,7 @@ def register(body: Body) -> Body:
 def update(body: Body, user: Session) -> Body:
     """Set the caller's password, and rename if the username differs."""
     account = user.account
-    account.set_password(body["password"], keep=user)
+    account.set_password(body["password"], keep=user, username=body["username"])
     if body["username"] != account.username:
         account.change(username=body["username"])
     return _ok("用户更新成功")
@@ -77,6 +80,9 @@ FAILURES: dict[type[Exception], tuple[int, str, str]] = {
     WrongCredentials: (200, "db_crud_err", "用户名或密码错误"),
     AccountNotFound: (200, "db_crud_err", "用户不存在"),
     UsernameTaken: (200, "new_user_err", "用户已存在"),
+    PasswordTooShort: (400, "request_param_err", "密码不能少于{shortest}个字符"),
+    PasswordCommon: (400, "request_param_err", "密码过于常见"),
+    PasswordIsUsername: (400, "request_param_err", "密码不能与用户名相同"),
     Unauthenticated: (401, "token_err", "无token"),
     Unreadable: (401, "token_err", "token解析失败"),
     SessionDead: (401, "token_err", "token已失效"),
@@ -92,7 +98,8 @@ def fail(error: Exception) -> tuple[Body, int]:
         status, message = error.status, error.detail
         code = "request_param_err" if status < 500 else "server_err"
     else:
-        status, code, message = nearest(FAILURES, error)
+        status, code, words = nearest(FAILURES, error)
+        message = words.format_map(vars(error))
     return {"code": code, "message": message, "data": None}, status
 
 

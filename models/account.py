@@ -1,7 +1,6 @@
 """Accounts: one directory for all contracts."""
 
 import builtins
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -20,6 +19,7 @@ from models.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from models.names import fold
 from models.prepared import Prepared
 
 RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
@@ -27,11 +27,6 @@ RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
 
 LARGEST_ID = 2**63 - 1
 UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile": MobileTaken}
-
-
-def fold(name: str) -> str:
-    """Return the form in which names are compared: NFKC and case folding."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 @contextmanager
@@ -76,10 +71,10 @@ class Account(Model):
     def register(cls, username: str, password: str, **profile: Any) -> Self:
         """Make an account.
 
-        Raises UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
+        Raises PasswordRefused, UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **profile})
-        hashed = passwords.hash(password)
+        hashed = passwords.hash_new(password, username)
         now = clock.now()
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
@@ -160,19 +155,22 @@ class Account(Model):
     def change_password(self, old: str, new: str, keep: Any = None) -> None:
         """Set a new password if the old one is right, and end all sessions but the one to keep.
 
-        Raises WrongPassword.
+        Raises WrongPassword, PasswordRefused.
         """
         current = self.password_hash
         if not passwords.verify(current, old):
             raise WrongPassword
-        hashed = passwords.hash(new)
+        hashed = passwords.hash_new(new, self.username)
         if not self._store_hash(hashed, current):
             raise WrongPassword
         self._end_sessions(keep)
 
-    def set_password(self, new: str, keep: Any = None) -> None:
-        """Set a new password, and end all sessions but the one to keep."""
-        self.store_password(passwords.hash(new), keep)
+    def set_password(self, new: str, keep: Any = None, username: str | None = None) -> None:
+        """Set a new password, and end all sessions but the one to keep.
+
+        username: the one that the account is about to get, if another. Raises PasswordRefused.
+        """
+        self.store_password(passwords.hash_new(new, self.username, username or self.username), keep)
 
     def store_password(self, hashed: str, keep: Any = None) -> None:
         """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""

@@ -4,6 +4,10 @@ DirectoryError
 ├── WrongCredentials
 ├── WrongPassword
 ├── SamePassword
+├── PasswordRefused
+│   ├── PasswordTooShort
+│   ├── PasswordCommon
+│   └── PasswordIsUsername
 ├── AlreadyLoggedIn
 ├── SessionDead
 ├── NotYours
@@ -51,6 +55,26 @@ class WrongPassword(DirectoryError):
 
 class SamePassword(DirectoryError):
     """Raised when the new password equals the current one."""
+
+
+class PasswordRefused(DirectoryError):
+    """Base of the refusals of a password that is to be set."""
+
+
+class PasswordTooShort(PasswordRefused):
+    """Raised when a password that is to be set has too few characters. shortest: how many it needs."""
+
+    def __init__(self, shortest: int = 1) -> None:
+        super().__init__(f"a password has at least {shortest} characters")
+        self.shortest = shortest
+
+
+class PasswordCommon(PasswordRefused):
+    """Raised when a password that is to be set is one of the most common ones."""
+
+
+class PasswordIsUsername(PasswordRefused):
+    """Raised when a password that is to be set is the account's username."""
 
 
 class AlreadyLoggedIn(DirectoryError):

@@ -6,7 +6,7 @@ from threading import BoundedSemaphore
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from models import rules
+from models import password_rules, rules
 
 
 @cache
@@ -29,6 +29,12 @@ def hash(password: str) -> str:
     """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
     with _slots(rules.current.hash_slots):
         return _current().hash(password)
+
+
+def hash_new(password: str, *usernames: str) -> str:
+    """Hash a password that is about to be set, by whatever way. Raises PasswordRefused."""
+    password_rules.check(password, *usernames)
+    return hash(password)
 
 
 def verify(hashed: str, password: str) -> bool:

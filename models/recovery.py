@@ -8,9 +8,10 @@ from typing import Any, Self
 import peewee
 
 from models import clock, passwords, rules
-from models.account import Account, fold
+from models.account import Account
 from models.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
+from models.names import fold
 from models.outbox import Notice, OutboxMessage
 from models.secret import digest, seal, unseal
 
@@ -71,7 +72,7 @@ class RecoveryCode(Model):
 
     @classmethod
     def redeem_code(cls, mobile: str, code: str, new: str) -> None:
-        """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try."""
+        """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
         sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
         if sent is None:
             raise WrongCode
@@ -91,13 +92,13 @@ class RecoveryCode(Model):
 
     @classmethod
     def redeem_link(cls, secret: str, new: str) -> None:
-        """Set a new password by a mailed link. Raises WrongLink."""
+        """Set a new password by a mailed link. Raises WrongLink; PasswordRefused, and the link stays good."""
         if not cls.find_link(secret)._redeem(new):
             raise WrongLink
 
     def _redeem(self, new: str) -> bool:
         """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
-        hashed = passwords.hash(new)  # before the first write, which takes the lock
+        hashed = passwords.hash_new(new, self.account.username)  # before the first write, which takes the lock
         this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
         if not RecoveryCode.delete().where(this & _alive()).execute():
             return False

@@ -20,6 +20,8 @@ class Rules:
     """Who may call what: `documented` or `guarded`."""
     public_url: str = "http://127.0.0.1:8000"
     """Address under which people reach the server; mailed links start with it."""
+    password_min_length: int = 8
+    """Fewest characters of a password that is set under the policy `guarded`."""
     secret_key: bytes = b""
     """Keys of the server, parted by commas: the first signs, all verify."""
 

@@ -11,7 +11,7 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.resolver import RelativeResolver
 
-from models import rules
+from models import password_rules, rules
 from models.database import connect
 from server.courier import Courier
 from server.credentials import ApiKey
@@ -31,6 +31,8 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
     settings = settings or read()
     rules.apply(settings)
     connect(settings.database_url)
+    if settings.policy == "guarded":
+        password_rules.common()  # read once, before workers are forked
     contracts = load_contracts()
     placement = Placement(settings)
 

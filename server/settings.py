@@ -14,7 +14,7 @@ from server.client import Network, read_networks
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
 AT_LEAST_ONE = (
-    *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism"),
+    *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
     *("store_threads", "store_deadline_seconds"),
 )
 SHORTEST_KEY = 32

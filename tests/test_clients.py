@@ -186,9 +186,10 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
         return api.client("AuthenticatedClient", token=token, prefix="", auth_header_name="token")
 
     anybody = api.client()
+    new = models.NewCredentials(username="sso_python", password=PASSWORD)
     p = models.Credentials(username="sso_python", password=PASSWORD)
-    assert api.register.sync(client=anybody, body=p) == models.Registered("OK", "用户创建成功", None)
-    assert api.register.sync(client=anybody, body=p) == models.NameTaken("new_user_err", "用户已存在", None)
+    assert api.register.sync(client=anybody, body=new) == models.Registered("OK", "用户创建成功", None)
+    assert api.register.sync(client=anybody, body=new) == models.NameTaken("new_user_err", "用户已存在", None)
     first = holding("default")
     wrong = api.log_in.sync(client=first, body=models.Credentials("sso_python", "wrong"))
     assert wrong == models.WrongCredentials("db_crud_err", "用户名或密码错误", None)
@@ -200,7 +201,7 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
     assert (user.id, user.username, user.password) == (uid, "sso_python", "")
     assert user in api.list_accounts.sync(client=anybody, page=0, size=1000).data
     assert isinstance(api.find.sync(10**9, client=anybody), models.UnknownUser)
-    changed = api.update.sync(client=me, body=models.Credentials("sso_python2", "another horse"))
+    changed = api.update.sync(client=me, body=models.NewCredentials("sso_python2", "another horse"))
     assert changed.message == "用户更新成功"
 
     assert api.log_out.sync(client=me).code == "OK"

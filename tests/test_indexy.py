@@ -426,7 +426,7 @@ def test_a_disabled_account_cannot_log_in(client: TestClient, register: Register
 
 OPERATIONS: dict[str, tuple[str, str, Any]] = {
     "list_accounts": ("GET", "", None),
-    "create": ("POST", "", {"username": "new", "password": "x"}),
+    "create": ("POST", "", {"username": "new", "password": PASSWORD}),
     "find": ("GET", "/{id}", None),
     "update": ("PUT", "/{id}", {"job": "教授"}),
     "delete": ("DELETE", "/{id}", None),

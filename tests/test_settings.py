@@ -64,6 +64,7 @@ def test_numbers_are_cast(environment: dict[str, str]) -> None:
         ("ROLLBOOK_WORKERS", "-1"),
         ("ROLLBOOK_SECRET_KEY", "too short"),
         ("ROLLBOOK_POLICY", "open"),
+        ("ROLLBOOK_PASSWORD_MIN_LENGTH", "0"),
         ("ROLLBOOK_LOG_LEVEL", "loud"),
         ("ROLLBOOK_DATABASE_URL", "mysql://host/name"),
         ("ROLLBOOK_SSO_SESSION_SECONDS", "4h"),
