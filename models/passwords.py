@@ -59,3 +59,8 @@ def is_outdated(hashed: str) -> bool:
 @cache
 def _nobody(hasher: argon2.PasswordHasher) -> str:
     return hasher.hash("nobody")
+
+
+def is_known(hashed: str) -> bool:
+    """Tell whether a hash is of a form that can be checked."""
+    return hashed.startswith("$argon2id$")

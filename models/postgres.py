@@ -10,6 +10,7 @@ from psycopg.pq import TransactionStatus
 
 from models import rules
 from models.unit import State, UnitOfWork
+from models.upkeep import PostgresUpkeep
 
 CONFLICTS = ("40001", "40P01")
 """SQLSTATEs of a serialization failure and of a deadlock: the same work may succeed when it is done again."""
@@ -61,7 +62,7 @@ class Connection(psycopg.Connection[Any]):
                 self.unit.left = left - (monotonic() - began)
 
 
-class Postgres(UnitOfWork, peewee.PostgresqlDatabase):
+class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
     """A server, or several of which one leads."""
 
     _away_until = 0.0

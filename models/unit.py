@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import peewee
 
 from models.errors import DirectoryError
+from models.upkeep import SqliteUpkeep
 
 Result = TypeVar("Result")
 
@@ -138,7 +139,7 @@ class UnitOfWork:
         return self._unit.settled or not self.is_connection_usable()
 
 
-class Sqlite(UnitOfWork, peewee.SqliteDatabase):
+class Sqlite(UnitOfWork, SqliteUpkeep, peewee.SqliteDatabase):
     """The embedded default."""
 
     def by_code_points(self, text: Any) -> Any:

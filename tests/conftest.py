@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner, Result
 
 import models
 from models import rules
@@ -25,6 +26,7 @@ from models.account import Account
 from models.database import connect, database, unit_of_work
 from models.migrations import migrate
 from models.unit import Sqlite
+from scripts.operator.__main__ import app as rollbook
 from server.app import create_app
 from server.settings import Settings, read
 from tests.postgres import PostgresServer
@@ -256,6 +258,18 @@ def register(settings: Settings) -> Callable[..., Account]:
             return Account.register(username, password, **profile)
 
     return make
+
+
+@pytest.fixture
+def operate(
+    settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Runs the operator's command on the store of this test: `operate("db", "check")`."""
+    if STORE == "postgresql":
+        programs = request.getfixturevalue("postgres").programs
+        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    environment = {**CHEAP, "ROLLBOOK_DATA": str(settings.data), "ROLLBOOK_DATABASE_URL": settings.database_url}
+    return lambda *words, **given: CliRunner(env=environment | given).invoke(rollbook, words)
 
 
 @pytest.fixture

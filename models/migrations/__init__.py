@@ -42,7 +42,12 @@ def _migrate() -> list[str]:
 
 def fits() -> bool:
     """Tell whether the store answers and has exactly the steps of this version."""
-    return all(step.applied and step.path for step in _runner().status())
+    return not differences()
+
+
+def differences() -> list[str]:
+    """Return the names of the steps that the store lacks, and of those that this version does not know."""
+    return [step.name for step in _runner().status() if not (step.applied and step.path)]
 
 
 def status() -> list[tuple[str, bool]]:

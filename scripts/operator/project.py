@@ -1,6 +1,5 @@
 """Projects: brought in from files, taken out into files."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +11,9 @@ from scripts.operator import graph, listing, output
 from scripts.operator.output import AsJson
 from scripts.operator.progress import progress
 from scripts.operator.store import directory
-from scripts.operator.values import valid
+from scripts.operator.values import HERE, valid
 
 COLUMNS = ("id", "name", "owner", "members", "entities", "relations", "created")
-HERE = os.environ.get("INVOKED_FROM", "")
-"""Folder in which the operator stands; `scripts/rollbook` leaves it."""
 
 Id = Annotated[int, typer.Argument(metavar="ID", callback=valid("ProjectId"), help="Number of the project.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", callback=valid("ProjectName"), help="Name of the project.")]

@@ -20,7 +20,8 @@ def connected() -> Iterator[None]:
     except ValueError as error:
         raise Refused(f"ROLLBOOK_DATABASE_URL: {error}") from None
     try:
-        yield
+        with database.patience():
+            yield
     finally:
         database.close()
 

@@ -1,5 +1,6 @@
 """What an operator types, held against the value types of `specs/common.yaml`."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -12,6 +13,8 @@ from scripts.operator.failure import Refused
 from server.specs import FOLDER, Loader
 from server.validation import Check, compile_schema
 
+HERE = os.environ.get("INVOKED_FROM", "")
+"""Folder in which the operator stands; `scripts/rollbook` leaves it."""
 LONGEST_INPUT = 2_048
 """Bytes of stdin that are read as a secret: more than any secret has."""
 
