@@ -84,7 +84,7 @@ class Served:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let scripts/fuzz take more steps than the suite does."""
-    parser.addoption("--steps", type=int, default=150, help="steps of tests/machine under each policy (default: 150)")
+    parser.addoption("--steps", type=int, default=110, help="steps of tests/machine under each policy (default: 110)")
     parser.addoption("--seed", type=int, default=1, help="the same seed takes the same steps (default: 1)")
 
 

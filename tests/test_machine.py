@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from models import passwords, secret
+from models.account import Account
+from models.errors import SessionDead
+from models.session import Session
 from tests.machine.driver import World
 from tests.machine.five_doors import FiveDoors
 
@@ -25,3 +29,31 @@ def test_five_contracts_and_the_reference_agree_at_every_step(
     finally:
         record_property("steps", world.steps)
     assert world.steps >= steps
+
+
+def _accept_everywhere(contract: str, secret_of_another: str) -> Session:
+    """Find a session whatever its contract is."""
+    found = Session.get_or_none(Session.secret_digest == secret.digest(secret_of_another))
+    if found is None:
+        raise SessionDead
+    return found
+
+
+BREAKS: dict[str, tuple[Any, str, Any]] = {
+    "logging out ends nothing": (Session, "end", lambda self: None),
+    "a new password ends nothing": (Session, "end_all", lambda account, keep=None: None),
+    "a token of one contract is good for another": (Session, "find", _accept_everywhere),
+    "a disabled account is none": (Account, "disable", lambda self: None),
+    "any password is right": (passwords, "verify", lambda hash, password: True),
+}
+
+
+@pytest.mark.breaks_contract
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("wrong", BREAKS)
+def test_a_directory_that_goes_wrong_is_found_out(
+    app: Any, renew_store: Callable[[], str], monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr(*BREAKS[wrong])
+    with pytest.raises(AssertionError, match=r"expected|assert"):
+        World("documented", app, renew_store).explore(FiveDoors, 250, seed=1, shrink=False)

@@ -1,13 +1,20 @@
-"""Fuzz every contract, anonymous and logged in; reports go into `build/fuzz/`. Ends with 1 if anything is wrong."""
+"""Fuzz every contract, anonymous and logged in, then walk at random through all five at once.
+
+Reports go into `build/fuzz/`. Ends with 1 if anything is wrong.
+"""
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from scripts.fuzzing.outcome import Outcome
 from scripts.fuzzing.report import summarize
 from scripts.fuzzing.runner import CALLERS, STEMS, Effort, fuzz
 from scripts.fuzzing.server import ROOT
+from scripts.fuzzing.walk import POLICIES, walk
 
 REPORTS = ROOT / "build" / "fuzz"
 
@@ -15,19 +22,25 @@ REPORTS = ROOT / "build" / "fuzz"
 def main() -> None:
     """Read the command line, run, sum up."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, help="how long to go on, for all runs together (default: one round)")
+    parser.add_argument("--minutes", type=float, help="how long to fuzz, for all runs together (default: one round)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed tries the same (default: 1)")
     parser.add_argument("--examples", type=int, default=100, help="cases per operation and phase (default: 100)")
     parser.add_argument("--contract", nargs="+", choices=STEMS, default=STEMS, metavar="STEM", help=", ".join(STEMS))
+    parser.add_argument("--steps", type=int, default=10_000, help="of the walk, beyond the minutes (default: 10000)")
     asked = parser.parse_args()
-    runs = [(stem, caller) for stem in asked.contract for caller in CALLERS]
-    at_once = min(os.cpu_count() or 1, len(runs))
-    seconds = asked.minutes and max(1, round(asked.minutes * 60 * at_once / len(runs)))
+    count = len(asked.contract) * len(CALLERS)
+    at_once = min(os.cpu_count() or 1, count)
+    seconds = asked.minutes and max(1, round(asked.minutes * 60 * at_once / count))
     effort = Effort(asked.seed, asked.examples, seconds)
+    runs: list[Callable[[], Outcome]] = [
+        partial(fuzz, stem, caller, effort, REPORTS) for stem in asked.contract for caller in CALLERS
+    ]
+    if asked.steps:
+        runs += [partial(walk, policy, asked.steps // len(POLICIES), asked.seed, REPORTS) for policy in POLICIES]
     outcomes = []
     with ThreadPoolExecutor(at_once) as pool:
-        for outcome in pool.map(lambda run: fuzz(run[0], run[1], effort, REPORTS), runs):
-            print(f"{outcome.name:<24} {outcome.cases:>7} cases  {len(outcome.faults)} faults", flush=True)
+        for outcome in pool.map(lambda run: run(), runs):
+            print(f"{outcome.name:<24} {outcome.count:>7} {outcome.unit}  {len(outcome.faults)} faults", flush=True)
             outcomes.append(outcome)
     summary = summarize(outcomes, asked.seed)
     (REPORTS / "summary.txt").write_text(summary)

@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from scripts.fuzzing import callers, store
 from scripts.fuzzing.callers import OWNER
+from scripts.fuzzing.outcome import Outcome
 from scripts.fuzzing.server import ROOT, Server
 from scripts.fuzzing.signature import ACCESSID
 
@@ -38,29 +38,6 @@ class Effort:
         """Return it in Schemathesis's words."""
         options = ["--seed", str(self.seed), "--max-examples", str(self.examples)]
         return options if self.seconds is None else [*options, "--max-time", str(self.seconds)]
-
-
-@dataclass
-class Outcome:
-    """What came of one run.
-
-    faults: what is wrong, a line each. suppressed: how often a suppression was used. seen: operation ->
-    status -> how often. text: what Schemathesis printed.
-    """
-
-    stem: str
-    caller: str
-    cases: int = 0
-    seconds: float = 0.0
-    faults: list[str] = field(default_factory=list)
-    suppressed: Counter[int] = field(default_factory=Counter)
-    seen: dict[str, dict[str, int]] = field(default_factory=dict)
-    text: str = ""
-
-    @property
-    def name(self) -> str:
-        """Return what the run's reports are named by."""
-        return f"{self.stem}-{self.caller}"
 
 
 def fuzz(stem: str, caller: str, effort: Effort, reports: Path, document: Path | None = None) -> Outcome:
@@ -129,7 +106,7 @@ def _run(
         outcome.faults.append(f"schemathesis ended with {ended.returncode}: {ended.stdout[-2000:]}")
         return
     found: dict[str, Any] = json.loads(report.read_text())
-    outcome.cases, outcome.seconds = found["test_cases"]["generated"], found["running_time"]
+    outcome.count, outcome.seconds = found["test_cases"]["generated"], found["running_time"]
     outcome.faults += [_describe(failure) for failure in found["failures"]]
     outcome.faults += [f"error: {error}" for error in found["errors"]]
     if ended.returncode and not outcome.faults:

@@ -40,8 +40,11 @@ class World:
     renew: Callable[[], Any]
     steps: int = 0
 
-    def explore(self, machine: type["Driver"], steps: int, seed: int, each: int = 25) -> None:
-        """Take at least so many steps, in runs that begin with an empty store."""
+    def explore(self, machine: type["Driver"], steps: int, seed: int, each: int = 25, shrink: bool = True) -> None:
+        """Take at least so many steps, in runs that begin with an empty store.
+
+        shrink: look for the shortest way to what is wrong, which takes minutes.
+        """
         wanted = hypothesis.settings(
             max_examples=1 + steps // each,
             stateful_step_count=each,
@@ -49,6 +52,7 @@ class World:
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
             report_multiple_bugs=False,
+            phases=[hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if shrink else [])],
         )
 
         def make() -> Driver:
