@@ -44,7 +44,7 @@ BREAKS: dict[str, tuple[Any, str, Any]] = {
     "a new password ends nothing": (Session, "end_all", lambda account, keep=None: None),
     "a token of one contract is good for another": (Session, "find", _accept_everywhere),
     "a disabled account is none": (Account, "disable", lambda self: None),
-    "any password is right": (passwords, "verify", lambda hash, password: True),
+    "any password is right": (passwords, "verify", lambda hashed, password: True),
 }
 
 

@@ -154,7 +154,8 @@ class Accounts(Driver):
         changes = {"display" if name == "nickName" else name: value for name, value in fields.items()}
         password = changes.pop("password", None)
         mine = self._live(by) is not None and by is not None and by.person is person
-        changed = (mine or not self.guarded) and self.reference.change(person, **changes)
+        admitted = (mine or not self.guarded) and (not password or self.reference.admits(password))
+        changed = admitted and self.reference.change(person, **changes)
         if changed and password:
             self.reference.set_password(person, password, self._live(by))
         self.agree(self.indexy.update(person.id, by and by.secret, **fields), changed, self.indexy)

@@ -17,7 +17,7 @@ from models import clock
 from models.account import Account
 from models.database import database, unit_of_work
 from tests.doors import Annotation, Dbms, Door, Indexy, Signed, Sso
-from tests.machine.reference import Directory, Login, Person
+from tests.machine.reference import WEAK, Directory, Login, Person
 
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
 MOST_PEOPLE, MOST_LOGINS, MOST_DEAD = 5, 10, 5
@@ -25,7 +25,7 @@ MOST_PEOPLE, MOST_LOGINS, MOST_DEAD = 5, 10, 5
 NAMES = ["alice", "ALICE", "ａｌｉｃｅ", "straße", "STRASSE", "ﬁn", "Fin", "Ωmega", "张三", "İ", "1", "3"]
 names = st.sampled_from([*NAMES, "other", "ｓｉｇｎｉｎ"])
 """Names of which some are the same name, some are numbers, and two are words of paths."""
-passwords = st.sampled_from(["correct horse battery", "穿林北腿蒋中正 hao", "Tr0ub4dor & three"])
+passwords = st.sampled_from(["correct horse battery", "穿林北腿蒋中正 hao", "Tr0ub4dor & three", *sorted(WEAK)])
 displays = st.sampled_from(["法外狂徒张三", "Alice", "sw"])
 emails = st.sampled_from(["a@example.com", "A@Example.com", "b@example.com", "ｂ@example.com"])
 mobiles = st.sampled_from(["13345587001", "+86 133 4558 7002"])
@@ -89,7 +89,7 @@ class Driver(RuleBasedStateMachine):
         super().__init__()
         self.world = world
         self.guarded = world.policy == "guarded"
-        self.reference = Directory(now=1_700_000_000)
+        self.reference = Directory(self.guarded, now=1_700_000_000)
         self.secrets: list[str] = []
         """Codes and links that were made, in the order in which they were."""
         self.turns = 0

@@ -44,7 +44,7 @@ class Recovery(Accounts):
         before = len(self.secrets)
         answer = self.indexy.request_link(email)
         secret = self.secrets[-1] if len(self.secrets) > before else ""
-        self.agree(answer, self.reference.send_link(email, secret, tell=not self.guarded), self.indexy)
+        self.agree(answer, self.reference.send_link(email, secret), self.indexy)
 
     @precondition(lambda self: self.links())
     @rule(link=choose(lambda it: it.links()[-2:]), new=passwords)
