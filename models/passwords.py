@@ -1,12 +1,17 @@
 """Argon2id. The only module that sees how a password is stored."""
 
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import BoundedSemaphore
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from models import password_rules, rules
+
+NICENESS = 10
 
 
 @cache
@@ -20,15 +25,27 @@ def _current() -> argon2.PasswordHasher:
 
 
 @cache
-def _slots(number: int) -> BoundedSemaphore:
-    """Return what keeps more hashes than this from being computed at once."""
-    return BoundedSemaphore(number)
+def _slots(number: int) -> ThreadPoolExecutor:
+    """Return the threads that hash.
+
+    Hashing has threads of its own because they step back from a core that others want. Who steps back must hold nothing
+    that others wait for, neither the GIL for long nor a transaction, so these threads do nothing else.
+    """
+    return ThreadPoolExecutor(number, "hashing", initializer=_step_back)
+
+
+os.register_at_fork(after_in_child=_slots.cache_clear)  # threads do not follow into a child
+
+
+def _step_back() -> None:
+    """Let other threads run first whenever they want this one's core (threads have a niceness on Linux only)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def hash(password: str) -> str:
     """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
-    with _slots(rules.current.hash_slots):
-        return _current().hash(password)
+    return _slots(rules.current.hash_slots).submit(_current().hash, password).result()
 
 
 def hash_new(password: str, *usernames: str) -> str:
@@ -40,8 +57,7 @@ def hash_new(password: str, *usernames: str) -> str:
 def verify(hashed: str, password: str) -> bool:
     """Tell whether the password is the hashed one."""
     try:
-        with _slots(rules.current.hash_slots):
-            return _current().verify(hashed, password)
+        return _slots(rules.current.hash_slots).submit(_current().verify, hashed, password).result()
     except (VerificationError, InvalidHashError):
         return False
 

@@ -1,15 +1,12 @@
 """Where work runs.
 
 An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. A remote one
-is waited for in a few threads, each with a connection of its own; more of them would only fight for the GIL. Password
-hashing takes tens of milliseconds without the GIL, so it always runs in threads of its own, as many as may hash at
-once; who would have to wait too long is told so at once.
+is waited for in a few threads, each with a connection of its own; more of them would only fight for the GIL. Who has a
+password hashed waits for tens of milliseconds, so such requests always run in threads of their own, a few more than may
+hash at once (`models.passwords`); who would have to wait too long is told so at once.
 """
 
 import asyncio
-import os
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -20,15 +17,8 @@ from models.database import within
 from server.settings import Settings
 
 Result = TypeVar("Result")
-NICENESS = 10
 THREADS_PER_SLOT = 2
-"""While one thread waits for the disk, another has the core (`models.passwords` keeps to the slots)."""
-
-
-def _yield_to_the_loop() -> None:
-    """Let the event loop run before this thread whenever both want a core (threads have a niceness on Linux only)."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+"""While one request waits for the disk, another is hashed (`models.passwords` keeps to the slots)."""
 
 
 class Placement:
@@ -36,7 +26,7 @@ class Placement:
 
     def __init__(self, settings: Settings) -> None:
         threads = settings.hash_slots * THREADS_PER_SLOT
-        self.hashing = ThreadPoolExecutor(threads, "hashing", initializer=_yield_to_the_loop)
+        self.hashing = ThreadPoolExecutor(threads, "logging-in")
         self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
         self.most_waiting = threads + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
