@@ -29,9 +29,6 @@ HEADERS = {
         f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",  # the address holds the secret
-    "X-Content-Type-Options": "nosniff",
 }
 
 

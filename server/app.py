@@ -10,6 +10,7 @@ from connexion import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.resolver import RelativeResolver
+from starlette.middleware.cors import CORSMiddleware
 
 from models import password_rules, rules
 from models.database import connect
@@ -24,6 +25,14 @@ from server.placement import Placement
 from server.routing import RouteTable
 from server.settings import Settings, read
 from server.specs import load_contracts
+
+CORS: dict[str, Any] = {
+    "allow_credentials": True,
+    "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+    "allow_headers": ["Authorization", "Content-MD5", "Content-Type", "token"],
+    "expose_headers": ["Content-Disposition", "Retry-After"],
+}
+"""What pages of the named origins may send and read."""
 
 
 def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
@@ -52,6 +61,7 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
         lifespan=lifespan,
         middlewares=[
             *([partial(Ledger, file=Path(settings.ledger))] if settings.ledger else []),
+            *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
             partial(Door, contracts=contracts, operations=operations),
             RouteTable,
             SecurityMiddleware,

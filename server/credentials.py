@@ -6,7 +6,9 @@ from typing import Any
 from connexion.lifecycle import ConnexionRequest
 from connexion.security import NO_VALUE, ApiKeySecurityHandler
 from connexion.utils import get_function_from_name, inspect_function_arguments
+from starlette.types import Scope
 
+from handlers.protocol import ProtocolError
 from models.database import run_unit
 from models.errors import DirectoryError
 from server.placement import Placement
@@ -14,6 +16,9 @@ from server.request import read_cookie, read_query
 
 REFUSAL = "refusal"
 """Key under which a final refusal travels past the alternatives that Connexion would try next."""
+
+REFUSED = "rollbook.refused"
+"""Key of the ASGI scope: why a credential was not accepted, for an operation that can do without one or not."""
 
 
 class ApiKey(ApiKeySecurityHandler):
@@ -33,17 +38,18 @@ class ApiKey(ApiKeySecurityHandler):
             if value is None:
                 return NO_VALUE
             options = {"request": request} if takes_request else {}
-            return self.placement.look_up(lambda: _ask(function, value, options))
+            return self.placement.look_up(lambda: _ask(function, value, options, request.scope))
 
         return check
 
 
-def _ask(function: Callable[..., Any], value: str, options: dict[str, Any]) -> Any:
+def _ask(function: Callable[..., Any], value: str, options: dict[str, Any], scope: Scope) -> Any:
     try:
         return run_unit(lambda: function(value, **options))
-    except DirectoryError as error:
+    except (DirectoryError, ProtocolError) as error:
         if error.final:
             return {REFUSAL: error}
+        scope[REFUSED] = error
         raise
 
 

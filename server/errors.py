@@ -12,12 +12,15 @@ from handlers import protocol
 from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
 from server.operation import Operation, OperationMiddleware
-from server.response import Reply, send_reply, serialize
+from server.response import Reply, encode, send_reply, serialize
 from server.routing import CONTRACT
 from server.specs import Contract
 
 BREACH = "rollbook.breach"
 """Key of the ASGI scope: in what the answer would have broken the spec, had it been sent."""
+
+NOBODYS = {"X-Content-Type-Options": "nosniff"}
+"""Headers of a failure at a path that belongs to no contract."""
 
 log = logging.getLogger("rollbook.errors")
 
@@ -88,7 +91,8 @@ def _say(error: Exception, contract: Contract | None, operation: Operation | Non
     if operation:
         reply: Reply = operation.response.reply((body, status, headers), media_type)
         return reply
-    return Reply(status, {"content-type": media_type, **headers}, serialize(body))
+    common = contract.headers if contract else NOBODYS
+    return Reply(status, {"content-type": media_type, **headers}, serialize(body), encode(common))
 
 
 def recognize(error: Exception) -> Exception:

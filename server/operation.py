@@ -9,7 +9,8 @@ from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
 
 from models.database import run_unit
-from server.credentials import refuse
+from server.credentials import REFUSED, refuse
+from server.origin import Origins
 from server.placement import Placement
 from server.policy import Guard
 from server.request import RequestReader
@@ -23,32 +24,40 @@ ARGUMENTS = "rollbook.arguments"
 class Operation:
     """A handler with all that the spec says of it, prepared once."""
 
-    def __init__(self, operation: AbstractOperation, settings: Settings, placement: Placement) -> None:
+    def __init__(
+        self, operation: AbstractOperation, settings: Settings, placement: Placement, headers: dict[str, str]
+    ) -> None:
         self.function = operation.function
         wanted = inspect.signature(self.function).parameters
         self.wants_user = "user" in wanted
         self.request = RequestReader(operation, wanted, settings.max_body_bytes)
-        self.response = ResponseWriter(operation, settings.validate_responses)
+        self.response = ResponseWriter(operation, settings.validate_responses, headers)
+        self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
         self.guard = Guard(operation, settings.policy)
         self.placement = placement
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if self.origins:
+            self.origins.admit(scope)
         context = scope["extensions"].get("connexion_context", {})
         refuse(context.get("token_info"))
         scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
-        reply = await self.placement.run(lambda: self.perform(user, arguments), hashes)
+        reply = await self.placement.run(lambda: self.perform(user, arguments, scope.get(REFUSED)), hashes)
         await send_reply(reply, scope, send, self.placement.pieces)
 
-    def perform(self, user: Any, arguments: dict[str, Any]) -> Reply:
-        """Run the handler; what it wrote is kept only if its answer fits the spec."""
+    def perform(self, user: Any, arguments: dict[str, Any], refused: Exception | None = None) -> Reply:
+        """Run the handler; what it wrote is kept only if its answer fits the spec.
+
+        refused: why the caller's credential was not accepted, if it had one.
+        """
         if self.wants_user:
             arguments = {**arguments, "user": user}
 
         def answer() -> Reply:
-            self.guard.admit(user, arguments)
+            self.guard.admit(user, arguments, refused)
             return self.response.reply(self.function(**arguments))
 
         return run_unit(answer)
@@ -64,11 +73,12 @@ class Operations(RoutedAPI[Operation]):
         super().__init__(specification, **known)
         self.settings = settings
         self.placement = placement
+        self.headers: dict[str, str] = specification.get("x-headers", {})
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Operation:
         """Prepare one operation."""
-        return Operation(operation, self.settings, self.placement)
+        return Operation(operation, self.settings, self.placement, self.headers)
 
 
 class OperationMiddleware(RoutedMiddleware[Operations]):

@@ -24,12 +24,15 @@ class Guard:
         if self.rule not in (None, "token", "owner", "admin"):
             raise ValueError(f"{operation.operation_id}: x-{policy} is {self.rule!r}")
 
-    def admit(self, user: Any, arguments: dict[str, Any]) -> None:
-        """Let a caller pass. Raises Unauthenticated, NotYours."""
+    def admit(self, user: Any, arguments: dict[str, Any], refused: Exception | None = None) -> None:
+        """Let a caller pass. refused: why its credential was not accepted, if it had one.
+
+        Raises that, Unauthenticated, NotYours.
+        """
         if self.rule is None:
             return
         if user is None:
-            raise Unauthenticated("log in first")
+            raise refused or Unauthenticated("log in first")
         if self.rule == "token" or user.account.admin:
             return
         if self.rule == "admin" or not self._is_owner(user, arguments):

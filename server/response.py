@@ -10,20 +10,25 @@ from starlette.types import Scope, Send
 from handlers.protocol import Bug
 from server.validation import Check, compile_schema
 
+Encoded = list[tuple[bytes, bytes]]
+"""Headers as ASGI has them."""
+
 
 class Reply:
-    """An answer that fits the spec, ready to be sent."""
+    """An answer that fits the spec, ready to be sent. common: the headers of all answers of its contract."""
 
-    def __init__(self, status: int, headers: dict[str, str], content: Any) -> None:
+    def __init__(self, status: int, headers: dict[str, str], content: Any, common: Encoded) -> None:
         self.status = status
         self.headers = headers
         self.content = content
+        self.common = common
 
 
 class ResponseWriter:
     """Turns what the handlers of one operation return into answers that the spec declares."""
 
-    def __init__(self, operation: AbstractOperation, checks: bool = True) -> None:
+    def __init__(self, operation: AbstractOperation, checks: bool, common: dict[str, str]) -> None:
+        self.common = encode(common)
         self.checks: dict[int, dict[str, Check | None]] = {
             int(status): {
                 media: _response_check(content) if checks else None
@@ -46,7 +51,7 @@ class ResponseWriter:
         if not media:
             if body is not None:
                 raise Bug(f"status {status} is declared without a body")
-            return Reply(status, headers, b"")
+            return Reply(status, headers, b"", self.common)
         chosen = headers.get("content-type", media_type or next(iter(media))).partition(";")[0]
         if chosen not in media:
             raise Bug(f"status {status}: {chosen} is not declared")
@@ -55,13 +60,18 @@ class ResponseWriter:
         wrong = check(body) if check else None
         if wrong:
             raise Bug(f"status {status}: {wrong}")
-        return Reply(status, headers, serialize(body))
+        return Reply(status, headers, serialize(body), self.common)
 
 
 def _response_check(content: dict[str, Any]) -> Check | None:
     """Compile the schema of a body; one of bytes has nothing to check."""
     schema = content["schema"]
     return None if schema.get("format") == "binary" else compile_schema(schema)
+
+
+def encode(headers: dict[str, str]) -> Encoded:
+    """Return headers as ASGI has them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def serialize(body: Any) -> Any:
@@ -80,7 +90,7 @@ Pieces = Callable[[Iterator[bytes]], AsyncIterator[bytes]]
 async def send_reply(reply: Reply, scope: Scope, send: Send, pieces: Pieces | None = None) -> None:
     """Send an answer; an iterator of bytes is sent piece by piece as it is read."""
     streamed = isinstance(reply.content, Iterator)
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
+    headers = encode(reply.headers) + reply.common
     if scope["scheme"] == "https":
         headers = [(n, v + b"; Secure" if n == b"set-cookie" else v) for n, v in headers]
     if not streamed and reply.status != 204:

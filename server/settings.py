@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from models.rules import Rules
 from server.client import Network, read_networks
+from server.origin import is_origin
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
@@ -31,6 +33,7 @@ class Settings(Rules):
 
     bind: str = "127.0.0.1:8000"
     trusted_proxies: str = ""
+    cors_origins: str = ""
     data: Path = Path("data")
     database_url: str = ""
     workers: int = 1
@@ -49,6 +52,16 @@ class Settings(Rules):
     def host(self) -> str:
         """Return the address to listen on."""
         return self.bind.rpartition(":")[0].strip("[]")
+
+    @cached_property
+    def named_origins(self) -> list[str]:
+        """Return the other sites whose pages may call."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @property
+    def origins(self) -> list[str]:
+        """Return the sites whose pages may call, the server's own as people reach it among them."""
+        return [*self.named_origins, "{0.scheme}://{0.netloc}".format(urlsplit(self.public_url))]
 
     @cached_property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -104,6 +117,8 @@ def _check(settings: Settings, given: Any) -> None:
         read_networks(settings.trusted_proxies)
     except ValueError:
         raise SettingError("ROLLBOOK_TRUSTED_PROXIES: addresses or networks, parted by commas, are expected") from None
+    if not all(map(is_origin, settings.named_origins)):
+        raise SettingError("ROLLBOOK_CORS_ORIGINS: origins such as https://example.com, parted by commas, are expected")
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.log_level not in ("debug", "info", "warning", "error"):

@@ -34,6 +34,12 @@ class Contract:
         return url.rstrip("/")
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every answer."""
+        headers: dict[str, str] = self.document.get("x-headers", {})
+        return headers
+
+    @property
     def failure_media_type(self) -> str:
         """Return the media type of failures."""
         media_type: str = self.document.get("x-failure-media-type", "application/json")
