@@ -139,7 +139,7 @@ def reset_password(body: Body) -> Page:
     """Set a new password by a mailed link; show the form again where the password will not do."""
     try:
         RecoveryCode.redeem_link(body["code"], body["newPassword"])
-    except WrongLink as refusal:  # raised before anything is written
+    except WrongLink as refusal:  # nothing is written before it but that it was refused
         return _refuse(refusal)
     except PasswordRefused as refusal:  # likewise
         told, status = fail(refusal)

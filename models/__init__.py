@@ -3,6 +3,7 @@
 from models.access_key import AccessKey
 from models.account import Account
 from models.account_block import AccountBlock
+from models.audit import AuditEvent, AuditHead
 from models.friendship import FriendApplication, Friendship
 from models.outbox import OutboxMessage
 from models.project import Entity, Invitation, Member, Project, Relation
@@ -23,5 +24,7 @@ TABLES = [
     Relation,
     RecoveryCode,
     OutboxMessage,
+    AuditEvent,
+    AuditHead,
 ]
 """All tables, those first that others refer to."""

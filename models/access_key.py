@@ -9,6 +9,7 @@ from typing import Self
 import peewee
 
 from models import clock, rules, secret
+from models.audit import Event, note
 from models.database import Model, database
 from models.errors import BadKey, KeyNotFound, KeyTaken
 
@@ -48,6 +49,7 @@ class AccessKey(Model):
                 key: Self = super().create(accessid=accessid, created=clock.now(), **columns)
         except peewee.IntegrityError:
             raise KeyTaken from None
+        note(Event.KEY_MADE, accessid=accessid, given=accesskey is not None)
         return key
 
     @classmethod
@@ -69,6 +71,7 @@ class AccessKey(Model):
         """Take the key back; its accessid is free again. Raises KeyNotFound if it was meanwhile."""
         if not self.delete_instance():
             raise KeyNotFound
+        note(Event.KEY_REVOKED, accessid=self.accessid)
 
     @property
     def accesskey(self) -> str:

@@ -9,6 +9,7 @@ import peewee
 
 from models import clock, passwords
 from models.account_block import AccountBlock
+from models.audit import Event, note, note_refusal
 from models.database import LastingId, Model, database
 from models.errors import (
     AccountNotFound,
@@ -26,6 +27,8 @@ RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
 """Path words beside /user/{id_or_username}: an account of that name could never be reached."""
 
 LARGEST_ID = 2**63 - 1
+CONTACT = ("username_key", "email_key", "mobile")
+"""What an account is found and reached by."""
 UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile": MobileTaken}
 
 
@@ -79,6 +82,7 @@ class Account(Model):
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
         AccountBlock.add(account.id, 1)
+        note(Event.REGISTERED, account.id, **({"admin": True} if account.admin else {}))
         return account
 
     @classmethod
@@ -93,8 +97,11 @@ class Account(Model):
             account = cls.get_or_none(cls.email_key == key)
         if account is None:
             passwords.verify_nobody(password)
+            note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
             raise WrongCredentials
-        if not passwords.verify(account.password_hash, password) or account.disabled:
+        is_right = passwords.verify(account.password_hash, password)
+        if not is_right or account.disabled:
+            note_refusal(Event.LOGIN_REFUSED, account.id, reason="disabled" if is_right else "password")
             raise WrongCredentials
         if passwords.is_outdated(account.password_hash):
             renewed = passwords.hash(password)
@@ -149,8 +156,12 @@ class Account(Model):
         if not fields:
             return
         columns = _columns(fields)
+        before = {name: getattr(self, name) for name in CONTACT if name in columns}
         with _told_apart():
             self._write(**columns)
+        changed = [name.removesuffix("_key") for name, value in before.items() if value != columns[name]]
+        if changed:
+            note(Event.CONTACT_CHANGED, self.id, fields=changed)
 
     def change_password(self, old: str, new: str, keep: Any = None) -> None:
         """Set a new password if the old one is right, and end all sessions but the one to keep.
@@ -159,11 +170,13 @@ class Account(Model):
         """
         current = self.password_hash
         if not passwords.verify(current, old):
+            note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
         hashed = passwords.hash_new(new, self.username)
         if not self._store_hash(hashed, current):
+            note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
-        self._end_sessions(keep)
+        self._password_changed(keep)
 
     def set_password(self, new: str, keep: Any = None, username: str | None = None) -> None:
         """Set a new password, and end all sessions but the one to keep.
@@ -175,7 +188,7 @@ class Account(Model):
     def store_password(self, hashed: str, keep: Any = None) -> None:
         """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""
         self._write(password_hash=hashed)
-        self._end_sessions(keep)
+        self._password_changed(keep)
 
     def has_password(self, password: str) -> bool:
         """Tell whether this is the account's password."""
@@ -189,10 +202,12 @@ class Account(Model):
         """Keep the account from logging in, and end its sessions."""
         self._write(disabled=True)
         self._end_sessions(None)
+        note(Event.ACCOUNT_DISABLED, self.id)
 
     def enable(self) -> None:
         """Let the account log in again."""
         self._write(disabled=False)
+        note(Event.ACCOUNT_ENABLED, self.id)
 
     @builtins.property  # a field of that name stands above
     def shown_name(self) -> str:
@@ -210,6 +225,10 @@ class Account(Model):
         kept = (Account.id == self.id) & (Account.password_hash == old)
         changed = Account.update(password_hash=new, updated=clock.now()).where(kept).execute()
         return bool(changed)
+
+    def _password_changed(self, keep: Any) -> None:
+        self._end_sessions(keep)
+        note(Event.PASSWORD_CHANGED, self.id)
 
     def _end_sessions(self, keep: Any) -> None:
         """End all sessions but the one to keep; outstanding recovery codes and links go with them."""

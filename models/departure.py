@@ -2,6 +2,7 @@
 
 from models.account import Account
 from models.account_block import AccountBlock
+from models.audit import Event, note
 from models.database import database
 from models.errors import AccountNotFound
 from models.project import Project
@@ -18,3 +19,4 @@ def delete_account(account: Account) -> None:
     if not account.delete_instance():
         raise AccountNotFound
     AccountBlock.add(account.id, -1)
+    note(Event.ACCOUNT_DELETED, account.id)

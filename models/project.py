@@ -8,6 +8,7 @@ import peewee
 
 from models import clock
 from models.account import Account
+from models.audit import Event, note
 from models.database import LastingId, Model, database
 from models.errors import (
     AlreadyMember,
@@ -159,6 +160,7 @@ class Project(Model):
             Member.create(project=project, account=owner, joined=now)
             known = project._import_entities(entities, report)
             project._import_triads(triads, known, report)
+        note(Event.IMPORTED, owner.id, what="project", id=project.id)
         return project
 
     def _import_entities(self, rows: Iterable[Row], report: Callable[[int], None]) -> Known:

@@ -9,6 +9,7 @@ import peewee
 
 from models import clock, passwords, rules
 from models.account import Account
+from models.audit import Event, note, note_refusal
 from models.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.names import fold
@@ -46,6 +47,7 @@ class RecoveryCode(Model):
         sealed = seal("digits", CODE_LENGTH)
         code = unseal(sealed)
         notice = compose(sealed)
+        note(Event.RECOVERY_ASKED, account.id if account else None, channel="mobile")
         if account is None:
             OutboxMessage.post_to_nobody("sms")
             return
@@ -64,6 +66,7 @@ class RecoveryCode(Model):
         sealed = seal("alphanumeric", LINK_LENGTH)
         secret = unseal(sealed)
         notice = compose(sealed)
+        note(Event.RECOVERY_ASKED, account.id if account else None, channel="email")
         if account is None:
             OutboxMessage.post_to_nobody("mail")
             return
@@ -75,11 +78,14 @@ class RecoveryCode(Model):
         """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
         sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
         if sent is None:
+            note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
         if not hmac.compare_digest(sent.digest, _code_digest(sent.account.id, mobile, code)):
             cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
+            note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode
         if not sent._redeem(new):
+            note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode
 
     @classmethod
@@ -93,7 +99,13 @@ class RecoveryCode(Model):
     @classmethod
     def redeem_link(cls, secret: str, new: str) -> None:
         """Set a new password by a mailed link. Raises WrongLink; PasswordRefused, and the link stays good."""
-        if not cls.find_link(secret)._redeem(new):
+        try:
+            sent = cls.find_link(secret)
+        except WrongLink:
+            note_refusal(Event.RECOVERY_REFUSED, channel="email")
+            raise
+        if not sent._redeem(new):
+            note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="email")
             raise WrongLink
 
     def _redeem(self, new: str) -> bool:
@@ -103,6 +115,7 @@ class RecoveryCode(Model):
         if not RecoveryCode.delete().where(this & _alive()).execute():
             return False
         self.account.store_password(hashed)
+        note(Event.RECOVERED, self.account.id, channel=self.channel)
         return True
 
     @classmethod

@@ -45,6 +45,9 @@ class Rules:
     datasvr: str = ""
     """Data server named to clients of the signed contract; left out where empty."""
 
+    audit_seconds: int = 365 * DAY
+    """How long an event of the audit is kept; 0 for good."""
+
     hash_slots: int = os.cpu_count() or 1
     """Passwords that are hashed at the same time in one process; each takes `argon2_memory_kib` and a core."""
     argon2_time_cost: int = 2

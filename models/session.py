@@ -6,6 +6,7 @@ import peewee
 
 from models import clock, rules
 from models.account import Account
+from models.audit import Event, note, note_refusal
 from models.database import Model, database, delete_some
 from models.errors import SessionDead, WrongCredentials
 from models.prepared import Prepared
@@ -36,10 +37,11 @@ class Session(Model):
         try:
             session: Self = cls.create(account=account, contract=contract, secret_digest=digest(secret), **fields)
         except peewee.IntegrityError:
-            raise WrongCredentials from None
+            raise _overtaken(account) from None
         same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & ~Account.disabled
         if not database.held(Account.select(Account.id).where(same)).first():
-            raise WrongCredentials
+            raise _overtaken(account)
+        note(Event.LOGGED_IN, account.id)
         return session
 
     @classmethod
@@ -79,19 +81,23 @@ class Session(Model):
         """End this session. Raises SessionDead when it had ended meanwhile."""
         if not Session.delete().where(self._is_this()).execute():
             raise SessionDead
+        note(Event.SESSION_ENDED, self.account.id, session=self.id)
 
     @classmethod
-    def end_all(cls, account: Account, keep: "Session | None" = None) -> None:
-        """End the account's sessions in all contracts, but for the one to keep.
+    def end_all(cls, account: Account, keep: "Session | None" = None) -> int:
+        """End the account's sessions in all contracts, but for the one to keep; return how many.
 
         Raises SessionDead when that one has ended meanwhile: who was logged out changes nothing any more.
         """
         ended = cls.delete().where(cls.account == account)
         if keep is not None:
             ended = ended.where(cls.secret_digest != keep.secret_digest)
-        ended.execute()
+        number: int = ended.execute()
         if keep is not None and cls.get_or_none(keep._is_this()) is None:
             raise SessionDead
+        if number:
+            note(Event.SESSION_ENDED, account.id, sessions=number)
+        return number
 
     @classmethod
     def purge(cls, batch: int) -> int:
@@ -108,6 +114,12 @@ class Session(Model):
     def _is_this(self) -> Any:
         """Return the condition that a row is this session: an id may be given again, a secret never is."""
         return Session.secret_digest == self.secret_digest
+
+
+def _overtaken(account: Account) -> WrongCredentials:
+    """Return the refusal of a login whose account was changed meanwhile."""
+    note_refusal(Event.LOGIN_REFUSED, account.id, reason="changed")
+    return WrongCredentials()
 
 
 BY_SECRET = Prepared(

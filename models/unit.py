@@ -28,6 +28,8 @@ class State(local):
     """The commit was sent: whatever is heard after that, it may have happened."""
     away = False
     """The store could not be reached, or let the unit wait for too long."""
+    last: list[tuple[Callable[[], Any], bool]] | None = None
+    """What is to be done last, and whether also where the unit is refused."""
     left: float | None = None
     """Seconds that the store may still take of the work at hand; None: each statement has its own."""
 
@@ -42,22 +44,34 @@ class Unit:
         state = self.store._unit
         state.active = True
         state.settled = state.away = False
+        state.last = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         try:
             if isinstance(error, LOST):
                 self.store._abandon(error)
             else:
-                keep = error is None or (isinstance(error, DirectoryError) and error.keeps_changes)
-                self._finish(keep)
+                self._finish(error)
         finally:
             self.store._unit.active = False
 
-    def _finish(self, keep: bool) -> None:
+    def _finish(self, error: BaseException | None) -> None:
+        refused = isinstance(error, DirectoryError)
+        keep = error is None or (isinstance(error, DirectoryError) and error.keeps_changes)
+        last = self.store._unit.last or ()
         try:
-            self.store._finish(keep)
-        except LOST as error:
-            self.store._abandon(error)
+            if not keep:
+                self.store._finish(commit=False)
+                last = [(work, True) for work, also in last if also and refused]
+            for work, _ in last:
+                work()
+            if keep or last:
+                self.store._finish(commit=True)
+        except LOST as lost:
+            self.store._abandon(lost)
+            raise
+        except BaseException:
+            self.store._finish(commit=False)
             raise
 
 
@@ -86,6 +100,20 @@ class UnitOfWork:
         Of the units that do so, one runs at a time.
         """
         self._begin()
+
+    def do_last(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
+        """Do this work right before the unit commits, so that a lock that it takes is held only for a moment.
+
+        also_if_refused: do it also where the directory refuses and the unit is undone, in a transaction of its own.
+        Outside a unit it is done at once.
+        """
+        if not self._unit.active:
+            with self.atomic():
+                work()
+        elif self._unit.last is None:
+            self._unit.last = [(work, also_if_refused)]
+        else:
+            self._unit.last.append((work, also_if_refused))
 
     def held(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends; it must have written already."""

@@ -8,13 +8,17 @@ from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
 
+from models import caller
+from models.caller import Caller
 from models.database import run_unit
+from server.client import client_address
 from server.credentials import REFUSED, refuse
 from server.origin import Origins
 from server.placement import Placement
 from server.policy import Guard
 from server.request import RequestReader
 from server.response import Reply, ResponseWriter, send_reply
+from server.routing import CONTRACT
 from server.settings import Settings
 
 ARGUMENTS = "rollbook.arguments"
@@ -35,6 +39,7 @@ class Operation:
         self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
         self.guard = Guard(operation, settings.policy)
         self.placement = placement
+        self.proxies = settings.trusted_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -45,14 +50,13 @@ class Operation:
         scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
-        reply = await self.placement.run(lambda: self.perform(user, arguments, scope.get(REFUSED)), hashes)
+        reply = await self.placement.run(lambda: self.perform(user, arguments, scope), hashes)
         await send_reply(reply, scope, send, self.placement.pieces)
 
-    def perform(self, user: Any, arguments: dict[str, Any], refused: Exception | None = None) -> Reply:
-        """Run the handler; what it wrote is kept only if its answer fits the spec.
-
-        refused: why the caller's credential was not accepted, if it had one.
-        """
+    def perform(self, user: Any, arguments: dict[str, Any], scope: Scope) -> Reply:
+        """Run the handler; what it wrote is kept only if its answer fits the spec."""
+        caller.current.set(lambda: self._caller(user, scope))
+        refused = scope.get(REFUSED)
         if self.wants_user:
             arguments = {**arguments, "user": user}
 
@@ -61,6 +65,11 @@ class Operation:
             return self.response.reply(self.function(**arguments))
 
         return run_unit(answer)
+
+    def _caller(self, user: Any, scope: Scope) -> Caller:
+        """Tell the audit who calls."""
+        address = client_address(scope, self.proxies) or None
+        return Caller(scope[CONTRACT], address, user.account.id if user else None)
 
 
 class Operations(RoutedAPI[Operation]):

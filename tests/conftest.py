@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 import models
 from models import rules
 from models.account import Account
+from models.audit import AuditEvent, AuditHead
 from models.database import connect, database, unit_of_work
 from models.migrations import migrate
 from models.unit import Sqlite
@@ -35,6 +36,9 @@ STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
 """Engine under the directory: `sqlite` or `postgresql`."""
 
 ROOT = Path(__file__).parents[1]
+
+DIRECTORY = [table for table in models.TABLES if table not in (AuditEvent, AuditHead)]
+"""What a failure leaves as it was; that it was refused goes on record in the two other tables."""
 
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",

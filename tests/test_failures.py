@@ -11,13 +11,13 @@ from connexion.middleware.abstract import ROUTING_CONTEXT
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-import models
 from models.account import Account
 from models.errors import NotAMember, NotYours, SessionDead
 from server.errors import Door
 from server.operation import OperationMiddleware
 from server.routing import CONTRACT
 from server.specs import load_contracts
+from tests.conftest import DIRECTORY
 from tests.doors import INDEXY, open_doors
 from tests.doors import Signed as SignedDoor
 
@@ -95,7 +95,7 @@ def expect(answer: Response, situation: str, stem: str) -> None:
 
 def everything() -> list[Any]:
     """All that the store holds."""
-    return [list(table.select().tuples()) for table in models.TABLES]
+    return [list(table.select().tuples()) for table in DIRECTORY]
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-import models
 from handlers import indexy
 from models import clock, errors
 from models.account import Account
 from models.database import database, unit_of_work
 from models.project import Member, Project
 from models.session import Session
+from tests.conftest import DIRECTORY
 
 USERS = "/indexy-api/api/v1/users"
 JSON = {"content-type": "application/json"}
@@ -45,7 +45,7 @@ Register = Callable[..., Account]
 
 def everything() -> list[Any]:
     """Return all that the store holds, to be compared before and after."""
-    return [list(table.select().order_by(peewee.SQL("1")).tuples()) for table in models.TABLES]
+    return [list(table.select().order_by(peewee.SQL("1")).tuples()) for table in DIRECTORY]
 
 
 def assert_succeeds(response: Response, payload: Any) -> None:

@@ -28,6 +28,7 @@ from models.session import Session
 from server.courier import Courier
 from server.settings import Settings
 from server.specs import load_contracts
+from tests.conftest import DIRECTORY
 
 USERS = "/indexy-api/api/v1/users"
 MOBILE = "13345587xxx"
@@ -108,7 +109,7 @@ def other_than(code: str) -> str:
 
 
 def everything() -> list[Any]:
-    return [list(table.select().tuples()) for table in models.TABLES]
+    return [list(table.select().tuples()) for table in DIRECTORY]
 
 
 def assert_page(response: Response, status: int, title: str) -> None:

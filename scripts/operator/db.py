@@ -7,7 +7,8 @@ import typer
 
 from models import integrity, migrations
 from models.account import Account
-from models.database import database
+from models.audit import Event, note
+from models.database import database, unit_of_work
 from scripts.operator import backup as backups
 from scripts.operator import output
 from scripts.operator.failure import Refused
@@ -58,6 +59,8 @@ def backup(
     """
     with connected(), progress("Copying") as report:
         backups.save(HERE / file, force, report)
+        if database.table_exists("audit_head"):  # a store of an earlier version is backed up as it is
+            _record(Event.EXPORTED)
     written = HERE / file
     output.say({"file": str(written), "bytes": written.stat().st_size}, as_json, str(written))
 
@@ -85,6 +88,7 @@ def restore(
         if not force and database.table_exists("account") and Account.select(Account.id).limit(1).first():
             raise Refused("the store has accounts (--force replaces it)")
         backups.put_back(HERE / file, end_sessions, report)
+        _record(Event.IMPORTED)
         accounts = Account.count()
     output.say({"file": str(HERE / file), "accounts": accounts}, as_json, f"{accounts} accounts are back")
 
@@ -105,3 +109,8 @@ def check(as_json: AsJson = False) -> None:
         print("the store is sound")
     if found:
         raise typer.Exit(1)
+
+
+def _record(event: Event) -> None:
+    with unit_of_work():
+        note(event, what="store")

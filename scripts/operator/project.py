@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from models.account import Account
+from models.audit import Event, note
 from models.project import Project
 from scripts.operator import graph, listing, output
 from scripts.operator.output import AsJson
@@ -69,6 +70,7 @@ def export(
     with directory(), progress("Exporting") as report:
         project = Project.by_id(id)
         files = graph.write(project, HERE / folder, force, report)
+        note(Event.EXPORTED, what="project", id=id)
     written = [str(file) for file in files]
     output.say({"id": id, "name": project.name, "files": written}, as_json, *written)
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models import rules
+from models import caller, rules
+from models.caller import OPERATOR, Caller
 from models.database import connect, database, unit_of_work
 from models.migrations import migrate
 from scripts.operator.failure import Refused
@@ -15,6 +16,7 @@ def connected() -> Iterator[None]:
     """Connect to the store, as it is."""
     current = settings.read()
     rules.apply(current)
+    caller.current.set(lambda: Caller(OPERATOR))
     try:
         connect(current.database_url)
     except ValueError as error:
@@ -24,6 +26,15 @@ def connected() -> Iterator[None]:
             yield
     finally:
         database.close()
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Connect, bring the store up to date, and read it as it is at one moment, while others write."""
+    with connected():
+        migrate()
+        with database.snapshot():
+            yield
 
 
 @contextmanager
