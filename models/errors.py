@@ -30,7 +30,8 @@ DirectoryError
 ├── EmailUnknown
 ├── KeyNotFound
 ├── KeyTaken
-└── BadKey
+├── BadKey
+└── BadHash
 """
 
 
@@ -171,3 +172,7 @@ class KeyTaken(DirectoryError):
 
 class BadKey(DirectoryError):
     """Raised when an accessid or an accesskey is not made of the characters that it may have."""
+
+
+class BadHash(DirectoryError):
+    """Raised when a password hash of another system cannot be taken over; the text says why."""

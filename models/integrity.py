@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from models import TABLES, migrations, passwords
+from models import TABLES, migrations, password_forms
 from models.account import RESERVED, Account
 from models.account_block import SIZE, AccountBlock
 from models.database import database
@@ -131,7 +131,7 @@ def _faults(account: Any) -> Iterator[str]:
         yield "the username is a path word"
     if account.email_key != (fold(account.email) if account.email else None):
         yield "email_key is not the folded e-mail address"
-    if not passwords.is_known(account.password_hash):
+    if not password_forms.is_known(account.password_hash):
         yield "the password hash is of no known form"
 
 

@@ -1,4 +1,4 @@
-"""Argon2id. The only module that sees how a password is stored."""
+"""Argon2id, and until their first login the hashes of other systems."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from functools import cache
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from models import password_rules, rules
+from models import password_forms, password_rules, rules
 
 NICENESS = 10
 
@@ -55,7 +55,16 @@ def hash_new(password: str, *usernames: str) -> str:
 
 
 def verify(hashed: str, password: str) -> bool:
-    """Tell whether the password is the hashed one."""
+    """Tell whether the password is the hashed one.
+
+    A wrong one takes at least the time of Argon2id, whatever it was hashed by.
+    """
+    if not hashed.startswith(password_forms.ARGON2):
+        with _slots(rules.current.hash_slots):
+            matches = password_forms.matches(hashed, password)
+        if not matches:
+            verify_nobody(password)
+        return matches
     try:
         return _slots(rules.current.hash_slots).submit(_current().verify, hashed, password).result()
     except (VerificationError, InvalidHashError):
@@ -68,15 +77,10 @@ def verify_nobody(password: str) -> None:
 
 
 def is_outdated(hashed: str) -> bool:
-    """Tell whether the hash was made with other parameters than today's."""
-    return _current().check_needs_rehash(hashed)
+    """Tell whether the hash was made in another way than today's."""
+    return not hashed.startswith(password_forms.ARGON2) or _current().check_needs_rehash(hashed)
 
 
 @cache
 def _nobody(hasher: argon2.PasswordHasher) -> str:
     return hasher.hash("nobody")
-
-
-def is_known(hashed: str) -> bool:
-    """Tell whether a hash is of a form that can be checked."""
-    return hashed.startswith("$argon2id$")

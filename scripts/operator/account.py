@@ -1,20 +1,24 @@
 """Accounts: made, looked at, shut, deleted."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from models.account import Account
 from models.departure import delete_account
-from scripts.operator import listing, output
+from models.migrations import migrate
+from scripts.operator import account_file, listing, output
+from scripts.operator.failure import Refused
 from scripts.operator.output import AsJson
-from scripts.operator.store import directory
-from scripts.operator.values import PasswordStdin, Username, confirm, read_password, valid
+from scripts.operator.progress import progress
+from scripts.operator.store import connected, directory
+from scripts.operator.values import HERE, PasswordStdin, Username, confirm, read_password, valid
 
 PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
 COLUMNS = ("id", "username", "display_name", "email", "mobile", "admin", "disabled", "created")
 
-app = typer.Typer(help="Make, list, shut and delete accounts.", rich_markup_mode=None)
+app = typer.Typer(help="Make, list, shut, delete, export and import accounts.", rich_markup_mode=None)
 
 
 @app.command()
@@ -124,6 +128,66 @@ def set_password(username: Username, password_stdin: PasswordStdin = False, as_j
         account = Account.by_username(username)
         account.set_password(read_password(password_stdin))
     output.say(_record(account), as_json, f"{account.username} has a new password")
+
+
+@app.command("export")
+def export_accounts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all accounts into a file, with their password hashes: JSON Lines, in order of id.
+
+    Sessions, friends, projects and access keys are not in it: `db backup` and `db copy` keep those. The file is as
+    secret as the store.
+
+    \b
+    Example:
+      rollbook account export accounts.jsonl
+    """
+    with connected(), progress("Exporting") as report:
+        migrate()
+        number = account_file.save(HERE / file, force, report)
+    output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
+
+
+@app.command("import")
+def import_accounts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    refused: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write which lines are refused, and why.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the accounts of a file, all or none; doing it again changes nothing.
+
+    A line is an object: username, and whatever there is of id, password (a hash), display_name, email, mobile, domain,
+    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339). Without an id the account
+    gets the next one, without a password it waits for one to be set. A line whose account is there already is skipped,
+    so what was interrupted is simply started again.
+
+    \b
+    A password is a hash of one of these forms; Argon2id takes its place at the first login:
+      $argon2id$v=19$m=...,t=...,p=...$salt$hash      (also with Django's argon2 before it)
+      $2b$12$...                                      bcrypt, also $2a$ and $2y$
+      pbkdf2_sha256$iterations$salt$hash              PBKDF2 as Django writes it
+      $scrypt$ln=16,r=8,p=1$salt$hash                 scrypt as passlib writes it
+      sha256$salt+password$SALT$DIGEST                SHA-256 over salt and password (or password+salt), both Base64
+
+    \b
+    Example:
+      rollbook account import accounts.jsonl --refused refused.txt
+    """
+    with connected(), progress("Importing") as report:
+        migrate()
+        admitted, refusals = account_file.bring_in(HERE / file, report)
+    if admitted is None:
+        if refused:
+            (HERE / refused).write_text("".join(f"line {line}: {reason}\n" for line, reason in refusals))
+        first = f"{file}: line {refusals[0].line}: {refusals[0].reason}"
+        raise Refused(f"{first} (and {len(refusals) - 1} more)" if refusals[1:] else first)
+    words = f"{admitted.added} accounts were added, {admitted.known} were there already"
+    output.say({"added": admitted.added, "there": admitted.known}, as_json, words)
 
 
 def _record(account: Account) -> dict[str, Any]:

@@ -20,18 +20,25 @@ LONGEST_INPUT = 2_048
 
 
 @cache
+def schema(type_name: str) -> dict[str, Any]:
+    """Return a value type."""
+    common = yaml.load((FOLDER / "common.yaml").read_text("utf-8"), Loader)  # noqa: S506  # a safe one
+    found: dict[str, Any] = common["components"]["schemas"][type_name]
+    return found
+
+
+@cache
 def _check(type_name: str) -> Check:
     """Compile a value type; what does not match its pattern is told in the type's own words."""
-    common = yaml.load((FOLDER / "common.yaml").read_text("utf-8"), Loader)  # noqa: S506  # a safe one
-    schema = common["components"]["schemas"][type_name]
-    in_limits = compile_schema({name: value for name, value in schema.items() if name != "pattern"})
-    in_form = compile_schema(schema)
+    type = schema(type_name)
+    in_limits = compile_schema({name: value for name, value in type.items() if name != "pattern"})
+    in_form = compile_schema(type)
 
     def check(value: Any) -> str | None:
         try:
             wrong = in_limits(value)
             if wrong is None and in_form(value):
-                wrong = f"not of the right form. {schema['description']} Example: {schema['example']}"
+                wrong = f"not of the right form. {type['description']} Example: {type['example']}"
         except UnicodeError:
             return "not UTF-8 text"
         return wrong
