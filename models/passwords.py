@@ -59,14 +59,14 @@ def verify(hashed: str, password: str) -> bool:
 
     A wrong one takes at least the time of Argon2id, whatever it was hashed by.
     """
+    slots = _slots(rules.current.hash_slots)
     if not hashed.startswith(password_forms.ARGON2):
-        with _slots(rules.current.hash_slots):
-            matches = password_forms.matches(hashed, password)
+        matches = slots.submit(password_forms.matches, hashed, password).result()
         if not matches:
             verify_nobody(password)
         return matches
     try:
-        return _slots(rules.current.hash_slots).submit(_current().verify, hashed, password).result()
+        return slots.submit(_current().verify, hashed, password).result()
     except (VerificationError, InvalidHashError):
         return False
 

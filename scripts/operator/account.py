@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from models.account import Account
+from models.audit import Event, note
+from models.database import unit_of_work
 from models.departure import delete_account
 from models.migrations import migrate
 from scripts.operator import account_file, listing, output
@@ -148,6 +150,8 @@ def export_accounts(
     with connected(), progress("Exporting") as report:
         migrate()
         number = account_file.save(HERE / file, force, report)
+        with unit_of_work():
+            note(Event.EXPORTED, what="accounts", rows=number)
     output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
 
 

@@ -14,6 +14,7 @@ import peewee
 from models import arrival, password_forms
 from models.account import RESERVED
 from models.arrival import TEXTS, Admitted
+from models.audit import Event, note
 from models.database import database, unit_of_work
 from models.errors import BadHash
 from models.names import fold
@@ -102,7 +103,10 @@ def bring_in(file: Path, report: Report) -> tuple[Admitted | None, list[Refusal]
                 refused += [Refusal(*conflict) for conflict in arrival.conflicts()]
                 if refused:
                     raise _Undone
-                return arrival.admit(), []
+                admitted = arrival.admit()
+                if admitted.added:
+                    note(Event.IMPORTED, what="accounts", rows=admitted.added)
+                return admitted, []
         except peewee.IntegrityError:
             raise Refused("one of the accounts was made by somebody else meanwhile: run it again") from None
     return None, sorted(refused)
