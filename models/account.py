@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, passwords
+from models import clock, notices, passwords
 from models.account_block import AccountBlock
 from models.audit import Event, note, note_refusal
 from models.database import LastingId, Model, database
@@ -21,6 +21,7 @@ from models.errors import (
     WrongPassword,
 )
 from models.names import fold
+from models.outbox import OutboxMessage
 from models.prepared import Prepared
 
 RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
@@ -156,12 +157,16 @@ class Account(Model):
         if not fields:
             return
         columns = _columns(fields)
+        before_email = self.email
         before = {name: getattr(self, name) for name in CONTACT if name in columns}
         with _told_apart():
             self._write(**columns)
         changed = [name.removesuffix("_key") for name, value in before.items() if value != columns[name]]
         if changed:
             note(Event.CONTACT_CHANGED, self.id, fields=changed)
+        if "email" in changed:
+            _tell(before_email, "email_left")
+            _tell(self.email, "email_set")
 
     def change_password(self, old: str, new: str, keep: Any = None) -> None:
         """Set a new password if the old one is right, and end all sessions but the one to keep.
@@ -229,6 +234,7 @@ class Account(Model):
     def _password_changed(self, keep: Any) -> None:
         self._end_sessions(keep)
         note(Event.PASSWORD_CHANGED, self.id)
+        _tell(self.email, "password")
 
     def _end_sessions(self, keep: Any) -> None:
         """End all sessions but the one to keep; outstanding recovery codes and links go with them."""
@@ -238,6 +244,12 @@ class Account(Model):
 
 BY_ID = Prepared(Account, lambda: Account.select().where(Account.id == 0))
 BY_USERNAME = Prepared(Account, lambda: Account.select().where(Account.username_key == ""))
+
+
+def _tell(email: str | None, what: str) -> None:
+    """Mail an account's owner, where there is an address, that something has changed."""
+    if email:
+        OutboxMessage.post("mail", email, notices.changed(what))
 
 
 def _in_order(field: Any, direction: str) -> Any:

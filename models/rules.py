@@ -33,6 +33,8 @@ class Rules:
     refresh_seconds: int = MINUTE
     """A sliding session is written at most this often."""
 
+    language: str = "zh"
+    """Language of messages: `zh` or `en`."""
     mobile_code_seconds: int = 10 * MINUTE
     mobile_code_tries: int = 5
     email_link_seconds: int = 30 * MINUTE

@@ -58,6 +58,15 @@ class Session(Model):
         return session
 
     @classmethod
+    def by_id(cls, id: int) -> Self:
+        """Find a live session by its id, its account with it. Raises SessionDead."""
+        live = (cls.id == id) & (cls.expires > clock.now())
+        session: Self | None = cls.select(cls, Account).join(Account).where(live).first()
+        if session is None:
+            raise SessionDead
+        return session
+
+    @classmethod
     def exchange(cls, contract: str, account: Account, old: str, new: str) -> None:
         """Replace a live secret by a new one with a fresh lifetime; of two calls at once, one wins.
 

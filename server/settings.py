@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from models.notices import LANGUAGES
 from models.rules import Rules
 from server.client import Network, read_networks
 from server.origin import is_origin
@@ -121,6 +122,8 @@ def _check(settings: Settings, given: Any) -> None:
         raise SettingError("ROLLBOOK_CORS_ORIGINS: origins such as https://example.com, parted by commas, are expected")
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
+    if settings.language not in LANGUAGES:
+        raise SettingError(f"ROLLBOOK_LANGUAGE: {' or '.join(LANGUAGES)} is expected")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
     if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:

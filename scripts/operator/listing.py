@@ -5,9 +5,11 @@ from typing import Any
 
 import peewee
 
+from models import clock
 from models.access_key import AccessKey
 from models.account import Account
 from models.project import Entity, Member, Project, Relation
+from models.session import Session
 
 PAGE = 1_000
 """Rows that are read at a time."""
@@ -21,6 +23,12 @@ def accounts() -> Iterator[Account]:
 def access_keys() -> Iterator[AccessKey]:
     """Yield all access keys in order of accessid."""
     return _pages(AccessKey.select(), AccessKey.accessid)
+
+
+def sessions(account: Account | None) -> Iterator[Session]:
+    """Yield the live sessions in order of id, with their accounts: all, or those of one."""
+    live = Session.select(Session, Account).join(Account).where(Session.expires > clock.now())
+    return _pages(live.where(Session.account == account) if account else live, Session.id)
 
 
 def projects() -> Iterator[Project]:
