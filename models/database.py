@@ -1,6 +1,7 @@
 """The store: one database handle, one base class, one way to point it at a store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
@@ -58,21 +59,40 @@ PRAGMAS = {
 def connect(url: str) -> None:
     """Point the directory at a store; connections open lazily, one per thread.
 
+    url: as `store` takes it. Raises ValueError for a scheme that is not served.
+    """
+    if isinstance(database.obj, Postgres) and database.obj.database == url:
+        return  # its connections are as good as new ones
+    database.initialize(store(url))
+
+
+def store(url: str) -> Any:
+    """Return a store; an embedded one is made where it is missing.
+
     url: `sqlite:///relative.sqlite3`, `sqlite:////absolute.sqlite3`, or `postgresql://...` as libpq knows it.
     Raises ValueError for a scheme that is not served.
     """
     parts = urlsplit(url)
     if parts.scheme == "postgresql":
-        if isinstance(database.obj, Postgres) and database.obj.database == url:
-            return  # its connections are as good as new ones
-        database.initialize(Postgres(url))
-    elif parts.scheme == "sqlite":
+        return Postgres(url)
+    if parts.scheme == "sqlite":
         path = Path(parts.path.removeprefix("/"))  # sqlite:////etc is absolute, sqlite:///etc is not
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        database.initialize(Sqlite(str(path), pragmas=PRAGMAS, lock_type="IMMEDIATE"))
-    else:
-        raise ValueError(f"no store for the scheme {parts.scheme!r}")
+        return Sqlite(str(path), pragmas=PRAGMAS, lock_type="IMMEDIATE")
+    raise ValueError(f"no store for the scheme {parts.scheme!r}")
+
+
+@contextmanager
+def instead(other: Any) -> Iterator[None]:
+    """Point the directory at another store, inside."""
+    usual = database.obj
+    database.initialize(other)
+    try:
+        yield
+    finally:
+        other.close()
+        database.initialize(usual)
 
 
 def unit_of_work() -> Any:

@@ -31,7 +31,9 @@ DirectoryError
 ├── KeyNotFound
 ├── KeyTaken
 ├── BadKey
-└── BadHash
+├── BadHash
+├── StoreInUse
+└── StoreUnsound
 """
 
 
@@ -176,3 +178,11 @@ class BadKey(DirectoryError):
 
 class BadHash(DirectoryError):
     """Raised when a password hash of another system cannot be taken over; the text says why."""
+
+
+class StoreInUse(DirectoryError):
+    """Raised when the store that another is to be copied into is not empty."""
+
+
+class StoreUnsound(DirectoryError):
+    """Raised when a copied store does not hold what must hold; the text says what."""

@@ -4,8 +4,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import models
 from models import integrity, migrations
-from models.database import PRAGMAS, database
+from models.database import database, instead, store
 from models.recovery import RecoveryCode
 from models.session import Session
 from models.unit import Sqlite
@@ -79,12 +79,12 @@ def _save_sqlite(copy: Path, report: Report) -> None:
 
 def _put_back_sqlite(file: Path, end_sessions: bool, report: Report) -> None:
     """Examine and migrate a copy first, then let it take the place of the store in one transaction."""
-    store = Path(database.obj.database)
-    with TemporaryDirectory(dir=store.parent, prefix=".restore-") as unfinished:
+    folder = Path(database.obj.database).parent
+    with TemporaryDirectory(dir=folder, prefix=".restore-") as unfinished:
         copy = Path(unfinished, "store.sqlite3")
         shutil.copy(file, copy)
         copy.chmod(0o600)
-        with _instead(Sqlite(str(copy), pragmas=PRAGMAS, lock_type="IMMEDIATE")):
+        with instead(store(f"sqlite:///{copy.resolve()}")):
             try:
                 _examine(file)
             except peewee.DatabaseError as error:
@@ -118,18 +118,6 @@ def _copy_pages(source: Any, target: Any, report: Report) -> None:
         left = remaining
 
     source.backup(target, pages=PAGES, progress=tell)
-
-
-@contextmanager
-def _instead(other: Any) -> Iterator[None]:
-    """Make another store the directory's, inside."""
-    usual = database.obj
-    database.initialize(other)
-    try:
-        yield
-    finally:
-        other.close()
-        database.initialize(usual)
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------

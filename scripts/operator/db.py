@@ -2,13 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
-from models import integrity, migrations
+from models import integrity, migrations, relocation
 from models.account import Account
 from models.audit import Event, note
-from models.database import database, unit_of_work
+from models.database import database, store, unit_of_work
 from scripts.operator import backup as backups
 from scripts.operator import output
 from scripts.operator.failure import Refused
@@ -109,6 +110,34 @@ def check(as_json: AsJson = False) -> None:
         print("the store is sound")
     if found:
         raise typer.Exit(1)
+
+
+@app.command()
+def copy(
+    to: Annotated[str, typer.Option(metavar="URL", help="Address of an empty store, without a password.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole store into an empty one, of another engine too, and print how many rows each table has.
+
+    Every row keeps its id, sessions go on, and new ids go on from where they were. The copy is read again and examined
+    before it stays; whatever is wrong, the target stays empty. Stop the servers first: what they write meanwhile is not
+    copied. Then start them with ROLLBOOK_DATABASE_URL set to the new address and the same ROLLBOOK_SECRET_KEY.
+    A password of PostgreSQL is read from PGPASSWORD or ~/.pgpass.
+
+    \b
+    Example:
+      rollbook db copy --to postgresql://rollbook@db.example.com/rollbook
+    """
+    try:
+        if urlsplit(to).password:
+            raise Refused("--to: others can see a command line: give the password by PGPASSWORD or ~/.pgpass")
+        target = store(to)
+    except ValueError as error:
+        raise Refused(f"--to: {error}") from None
+    with connected(), progress("Copying") as report:
+        migrations.migrate()
+        rows = relocation.copy_to(target, report)
+    output.say(rows, as_json)
 
 
 def _record(event: Event) -> None:
