@@ -123,10 +123,25 @@ class _Later(ProtocolError):
 
 
 class Throttled(_Later):
-    """Raised when a caller tries more often than the contract lets it."""
+    """Raised when a caller tries more often than the contract lets it.
+
+    limit: the name of what was exceeded; quota: how often it allows; window: in how many seconds.
+    """
 
     status, title = 429, "Too Many Requests"
     usual = "There were too many requests; try again later."
+
+    def __init__(self, retry_after: int, limit: str, quota: int, window: int) -> None:
+        super().__init__(retry_after)
+        self.limit, self.quota, self.window = limit, quota, window
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return when to come again, and what was exceeded, as draft-ietf-httpapi-ratelimit-headers-11 has it."""
+        return super().headers | {
+            "RateLimit-Policy": f'"{self.limit}";q={self.quota};w={self.window}',
+            "RateLimit": f'"{self.limit}";r=0;t={self.retry_after}',
+        }
 
 
 class Bug(ProtocolError):

@@ -107,7 +107,7 @@ def _check_signature(request: Any, accessid: str, signature: str, middle: str) -
         raise Unauthenticated("accessid不存在") from None
     if not key.has_signed(message, signature):
         raise Unauthenticated("signature不正确")
-    return {}
+    return {"accessid": accessid}
 
 
 def _first_values(request: Any) -> dict[str, str]:

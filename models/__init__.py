@@ -5,8 +5,10 @@ from models.account import Account
 from models.account_block import AccountBlock
 from models.audit import AuditEvent, AuditHead
 from models.friendship import FriendApplication, Friendship
+from models.known_address import KnownAddress
 from models.outbox import OutboxMessage
 from models.project import Entity, Invitation, Member, Project, Relation
+from models.rate_counter import RateCounter
 from models.recovery import RecoveryCode
 from models.session import Session
 
@@ -14,6 +16,8 @@ TABLES = [
     Account,
     AccountBlock,
     Session,
+    KnownAddress,
+    RateCounter,
     AccessKey,
     Friendship,
     FriendApplication,

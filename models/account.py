@@ -112,6 +112,12 @@ class Account(Model):
         return account
 
     @classmethod
+    def by_login_name(cls, name: str) -> "Account | None":
+        """Return the account that somebody may mean who logs in, if there is one: the same work either way."""
+        key = fold(name)
+        return BY_LOGIN_NAME.first(key, key, key)
+
+    @classmethod
     def by_id(cls, id: int) -> "Account":
         """Find an account by its id. Raises AccountNotFound."""
         return _known(BY_ID.first(id) if 0 < id <= LARGEST_ID else None)
@@ -244,6 +250,14 @@ class Account(Model):
 
 BY_ID = Prepared(Account, lambda: Account.select().where(Account.id == 0))
 BY_USERNAME = Prepared(Account, lambda: Account.select().where(Account.username_key == ""))
+BY_LOGIN_NAME = Prepared(
+    Account,
+    lambda: (
+        Account.select()
+        .where((Account.username_key == "") | (Account.email_key == ""))
+        .order_by((Account.username_key == "").desc())
+    ),
+)
 
 
 def _tell(email: str | None, what: str) -> None:

@@ -41,8 +41,9 @@ class LastingId(peewee.BigAutoField):
 
 def delete_some(table: Any, condition: Any, batch: int) -> int:
     """Delete at most a batch of the rows of a table that meet a condition; return how many."""
-    some = table.select(table.id).where(condition).limit(batch)
-    deleted: int = table.delete().where(table.id.in_(some)).execute()
+    key = table._meta.primary_key
+    some = table.select(key).where(condition).limit(batch)
+    deleted: int = table.delete().where(key.in_(some)).execute()
     return deleted
 
 
@@ -117,3 +118,9 @@ def run_unit(work: Callable[[], Result]) -> Result:
                 raise
             sleep(PAUSE_SECONDS * tried)
     raise AssertionError("unreachable")
+
+
+def run_hastily(work: Callable[[], Result]) -> Result:
+    """Run work as one unit of which nothing is lost that matters if the power fails a moment later."""
+    with database.in_haste():
+        return run_unit(work)

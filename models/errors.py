@@ -42,18 +42,24 @@ class DirectoryError(Exception):
 
     keeps_changes: what the verb wrote before it refused is committed all the same (a counted try, for one).
     final: no other credential of the request is looked at after this refusal.
+    guessed: a secret was tried and found wrong; such tries are limited.
     """
 
     keeps_changes = False
     final = False
+    guessed = False
 
 
 class WrongCredentials(DirectoryError):
     """Raised when no enabled account has this name and password."""
 
+    guessed = True
+
 
 class WrongPassword(DirectoryError):
     """Raised when the current password given for a change is not the account's."""
+
+    guessed = True
 
 
 class SamePassword(DirectoryError):
@@ -154,10 +160,13 @@ class WrongCode(DirectoryError):
     """Raised when a recovery code is wrong, used up or too old; the wrong try is counted all the same."""
 
     keeps_changes = True
+    guessed = True
 
 
 class WrongLink(DirectoryError):
     """Raised when a mailed link is unknown, used up or too old."""
+
+    guessed = True
 
 
 class EmailUnknown(DirectoryError):

@@ -42,6 +42,9 @@ class Rules:
     store_deadline_seconds: int = 5
     """Longest time that the store may take of one request before it is answered 503."""
 
+    familiar_seconds: int = 90 * DAY
+    """How long a device or an address from which an account logged in is counted apart from strangers."""
+
     signature_max_ahead_seconds: int = 18 * HOUR
     signature_date_skew_seconds: int = 15 * MINUTE
     datasvr: str = ""

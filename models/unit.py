@@ -4,8 +4,8 @@ Reads run in autocommit. The first write of a unit of work begins its transactio
 none, and a password is never hashed while the write lock is held.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from threading import local
 from typing import Any, TypeVar
 
@@ -85,6 +85,10 @@ class UnitOfWork:
     def unit_of_work(self) -> Unit:
         """Return the context that commits what is written inside when it ends well, and else undoes it."""
         return Unit(self)
+
+    def in_haste(self) -> Any:
+        """Return the context in which a commit need not reach the disk; most stores write many at once anyway."""
+        return nullcontext()
 
     def within(self, seconds: float, work: Callable[[], Result]) -> Result:
         """Do work of which the store may take so many seconds, however many statements that are."""
@@ -169,6 +173,15 @@ class UnitOfWork:
 
 class Sqlite(UnitOfWork, SqliteUpkeep, peewee.SqliteDatabase):
     """The embedded default."""
+
+    @contextmanager
+    def in_haste(self) -> Iterator[None]:
+        """Leave it to the next lasting commit to wait for the disk."""
+        self.execute_sql("PRAGMA synchronous = normal")
+        try:
+            yield
+        finally:
+            self.execute_sql("PRAGMA synchronous = full")
 
     def by_code_points(self, text: Any) -> Any:
         """Return a text column as it is ordered by code points."""

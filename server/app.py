@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from models import password_rules, rules
 from models.database import connect
+from server.counters import Counters
 from server.courier import Courier
 from server.credentials import ApiKey
 from server.errors import Door
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
         password_rules.common()  # read once, before workers are forked
     contracts = load_contracts()
     placement = Placement(settings)
+    counters = Counters(settings.rate_limit_url)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -76,5 +78,6 @@ def create_app(settings: Settings | None = None) -> ConnexionMiddleware:
             resolver=RelativeResolver(f"handlers.{contract.stem}"),
             settings=settings,
             placement=placement,
+            counters=counters,
         )
     return app

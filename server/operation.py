@@ -1,6 +1,7 @@
 """One operation, from checked arguments to a checked answer, inside one unit of work."""
 
 import inspect
+from functools import partial
 from typing import Any
 
 from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
@@ -12,10 +13,12 @@ from models import caller
 from models.caller import Caller
 from models.database import run_unit
 from server.client import client_address
+from server.counters import Counters
 from server.credentials import REFUSED, refuse
 from server.origin import Origins
 from server.placement import Placement
 from server.policy import Guard
+from server.rate_limits import RateLimits
 from server.request import RequestReader
 from server.response import Reply, ResponseWriter, send_reply
 from server.routing import CONTRACT
@@ -29,7 +32,12 @@ class Operation:
     """A handler with all that the spec says of it, prepared once."""
 
     def __init__(
-        self, operation: AbstractOperation, settings: Settings, placement: Placement, headers: dict[str, str]
+        self,
+        operation: AbstractOperation,
+        settings: Settings,
+        placement: Placement,
+        counters: Counters,
+        headers: dict[str, str],
     ) -> None:
         self.function = operation.function
         wanted = inspect.signature(self.function).parameters
@@ -38,6 +46,7 @@ class Operation:
         self.response = ResponseWriter(operation, settings.validate_responses, headers)
         self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
         self.guard = Guard(operation, settings.policy)
+        self.limits = RateLimits(operation, settings, counters)
         self.placement = placement
         self.proxies = settings.trusted_networks
 
@@ -50,7 +59,10 @@ class Operation:
         scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
-        reply = await self.placement.run(lambda: self.perform(user, arguments, scope), hashes)
+        work = partial(self.perform, user, arguments, scope)
+        if self.limits:
+            work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
+        reply = await self.placement.run(work, hashes)
         await send_reply(reply, scope, send, self.placement.pieces)
 
     def perform(self, user: Any, arguments: dict[str, Any], scope: Scope) -> Reply:
@@ -76,18 +88,25 @@ class Operations(RoutedAPI[Operation]):
     """The operations of one contract."""
 
     def __init__(
-        self, specification: Specification, *, settings: Settings, placement: Placement, **options: Any
+        self,
+        specification: Specification,
+        *,
+        settings: Settings,
+        placement: Placement,
+        counters: Counters,
+        **options: Any,
     ) -> None:
         known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
         super().__init__(specification, **known)
         self.settings = settings
         self.placement = placement
+        self.counters = counters
         self.headers: dict[str, str] = specification.get("x-headers", {})
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Operation:
         """Prepare one operation."""
-        return Operation(operation, self.settings, self.placement, self.headers)
+        return Operation(operation, self.settings, self.placement, self.counters, self.headers)
 
 
 class OperationMiddleware(RoutedMiddleware[Operations]):

@@ -23,6 +23,10 @@ class Reply:
         self.content = content
         self.common = common
 
+    def add(self, headers: dict[str, str]) -> None:
+        """Add headers beside those that there are, even of the same name."""
+        self.common = [*self.common, *encode(headers)]
+
 
 class ResponseWriter:
     """Turns what the handlers of one operation return into answers that the spec declares."""

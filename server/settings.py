@@ -39,6 +39,8 @@ class Settings(Rules):
     database_url: str = ""
     workers: int = 1
     log_level: str = "info"
+    rate_limits: bool = True
+    rate_limit_url: str = ""
     max_body_bytes: int = 1_048_576
     shutdown_seconds: int = 30
     keepalive_seconds: int = 5
@@ -120,6 +122,8 @@ def _check(settings: Settings, given: Any) -> None:
         raise SettingError("ROLLBOOK_TRUSTED_PROXIES: addresses or networks, parted by commas, are expected") from None
     if not all(map(is_origin, settings.named_origins)):
         raise SettingError("ROLLBOOK_CORS_ORIGINS: origins such as https://example.com, parted by commas, are expected")
+    if settings.rate_limit_url and not settings.rate_limit_url.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise SettingError("ROLLBOOK_RATE_LIMIT_URL: redis://, rediss:// or redis+unix:// is expected")
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.language not in LANGUAGES:

@@ -43,6 +43,7 @@ DIRECTORY = [table for table in models.TABLES if table not in (AuditEvent, Audit
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",
     "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
+    "ROLLBOOK_RATE_LIMITS": "0",  # tests/test_rate_limits.py is about them
     "ROLLBOOK_SECRET_KEY": "a key for tests that is long enough for every algorithm that an attacker may try",
 }
 """Settings under which hashing costs next to nothing."""
@@ -57,6 +58,7 @@ class Served:
     def __init__(self, data: Path, environment: dict[str, str], script: str = "scripts/serve") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
+        self.data = data
         self.url = f"http://127.0.0.1:{port}"
         self.output = data.parent / f"server-{port}.log"
         settings = {"ROLLBOOK_DATA": str(data), "ROLLBOOK_BIND": f"127.0.0.1:{port}", **environment}
@@ -185,17 +187,17 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Applications by policy; each is built once, its store is changed for every test."""
-    built: dict[str, Any] = {}
+    built: dict[tuple[str, str], Any] = {}
 
-    def app(policy: str) -> Any:
-        if policy not in built:
+    def app(policy: str, **environment: str) -> Any:
+        if (policy, str(environment)) not in built:
             data = str(tmp_path_factory.mktemp(policy))
             store = {"ROLLBOOK_DATABASE_URL": request.getfixturevalue("postgres").url} if STORE == "postgresql" else {}
-            settings = read({**CHEAP, **store, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy})
-            built[policy] = create_app(settings), settings
-        return built[policy]
+            settings = read({**CHEAP, **store, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy, **environment})
+            built[policy, str(environment)] = create_app(settings), settings
+        return built[policy, str(environment)]
 
     return app
 
@@ -231,20 +233,26 @@ def renew_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], 
 
 
 @pytest.fixture
+def overrides() -> dict[str, str]:
+    """Variables of the environment in which an application differs from the usual; a module overrides it."""
+    return {}
+
+
+@pytest.fixture
 def settings(
-    apps: Callable[[str], Any], policy: str, renew_store: Callable[[], str], tmp_path: Path
+    apps: Callable[..., Any], policy: str, overrides: dict[str, str], renew_store: Callable[[], str], tmp_path: Path
 ) -> Iterator[Settings]:
     """Settings over a fresh store of this test."""
-    fresh = replace(apps(policy)[1], data=tmp_path, database_url=renew_store())
+    fresh = replace(apps(policy, **overrides)[1], data=tmp_path, database_url=renew_store())
     rules.apply(fresh)
     yield fresh
     database.close()
 
 
 @pytest.fixture
-def app(apps: Callable[[str], Any], policy: str, settings: Settings) -> Any:
+def app(apps: Callable[..., Any], policy: str, overrides: dict[str, str], settings: Settings) -> Any:
     """The application over a fresh store."""
-    return apps(policy)[0]
+    return apps(policy, **overrides)[0]
 
 
 @pytest.fixture

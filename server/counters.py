@@ -1,0 +1,113 @@
+"""Where limited requests are counted: in the store, or in Redis where that is configured.
+
+All workers and instances share the counts. While Redis is away the store counts in its place, so that nothing is
+refused for its sake and nothing may be guessed without limit; whoever guesses may then begin anew once.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TypeVar
+
+import peewee
+from limits.storage import RedisStorage, Storage
+from limits.strategies import FixedWindowRateLimiter
+from redis import RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from models.database import run_hastily
+from models.rate_counter import RateCounter
+from models.unit import LOST
+
+Result = TypeVar("Result")
+
+ANSWER_SECONDS = 0.5
+"""Redis stands nearby: what takes longer is taken for an outage."""
+PAUSE_SECONDS = 10.0
+"""For so long Redis is not asked again once it failed."""
+
+log = logging.getLogger("rollbook.limits")
+
+
+class StoreCounters(Storage):
+    """The store as the `limits` library wants to see it; used inside a unit of work."""
+
+    STORAGE_SCHEME = ["rollbook"]  # noqa: RUF012  # the library declares it so
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """Return what is raised when the store is away."""
+        return peewee.PeeweeException
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, and return the count; a negative amount is given back."""
+        if amount < 0:
+            RateCounter.give_back(key, -amount)
+            return 0
+        return RateCounter.add(key, amount, expiry)
+
+    def get(self, key: str) -> int:
+        """Return the count."""
+        return RateCounter.read(key)[0]
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the window ends."""
+        return RateCounter.read(key)[1]
+
+    def check(self) -> bool:
+        """Tell whether the store answers."""
+        self.get("")
+        return True
+
+    def reset(self) -> int | None:
+        """Forget all counts."""
+        return int(RateCounter.delete().execute())
+
+    def clear(self, key: str) -> None:
+        """Forget one count."""
+        RateCounter.clear(key)
+
+
+class RedisCounters(RedisStorage):
+    """Redis, which knows nothing of windows that are over."""
+
+    STORAGE_SCHEME = ["rollbook+redis"]  # noqa: RUF012  # the library declares it so
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, and return the count; a negative amount is given back, unless its window is over."""
+        if amount < 0 and self.get(key) < -amount:
+            return 0
+        return int(super().incr(key, expiry, amount))
+
+
+class Counters:
+    """The shared counters of a process."""
+
+    def __init__(self, url: str = "") -> None:
+        self.store = FixedWindowRateLimiter(StoreCounters())
+        self.redis: FixedWindowRateLimiter | None = None
+        if url:
+            once = Retry(NoBackoff(), 0)
+            waits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": once}
+            self.redis = FixedWindowRateLimiter(RedisCounters(url, key_prefix="rollbook", **waits))  # type: ignore[arg-type]
+        self._asked_again = 0.0
+
+    def count(self, work: Callable[[FixedWindowRateLimiter], Result]) -> Result:
+        """Count in Redis, or else in the store, where it is all or nothing."""
+        if self.redis and monotonic() >= self._asked_again:
+            try:
+                return work(self.redis)
+            except RedisError as error:
+                self._asked_again = monotonic() + PAUSE_SECONDS
+                log.warning("redis: %s; the store counts limited requests meanwhile", type(error).__name__)
+        return run_hastily(lambda: work(self.store))
+
+    def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
+        """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
+        with suppress(*LOST, RedisError):
+            if limiter is self.store:
+                run_hastily(lambda: work(limiter))
+            else:
+                work(limiter)

@@ -1,0 +1,139 @@
+"""Every limited operation of every contract, and a request to each that its limits count."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from models import clock
+from models.access_key import AccessKey
+from models.account import Account
+from models.database import run_unit
+from models.rate_counter import RateCounter
+from models.session import Session
+from server.specs import load_contracts
+
+INDEXY = "/indexy-api/api/v1/users"
+WRONG = "a wrong guess"
+RIGHT = "correct horse"
+COOKIE = "a live cookie of the annotation contract"
+
+
+class Limited(NamedTuple):
+    """One entry of `x-rate-limit`, with the operation that it stands at."""
+
+    stem: str
+    operation: str
+    name: str
+    limit: int
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.stem} {self.operation}: {self.name}"
+
+
+def declared() -> Iterator[Limited]:
+    """Yield every limit of every operation."""
+    for contract in load_contracts():
+        for item in contract.document["paths"].values():
+            for operation in item.values():
+                for entry in operation.get("x-rate-limit", []) if isinstance(operation, dict) else []:
+                    names = entry["name"], entry["limit"], entry["seconds"]
+                    yield Limited(contract.stem, operation["operationId"], *names)
+
+
+class World:
+    """What the requests need to be there."""
+
+    def __init__(self) -> None:
+        self.accesskey = run_unit(lambda: AccessKey.create("doors", "a-key-of-the-tests")).accesskey
+        self.alice = run_unit(lambda: Account.register("alice", RIGHT, mobile="13345587000"))
+        session = run_unit(lambda: Session.open(self.alice, "annotation", COOKIE))
+        run_unit(lambda: Session.update(expires=clock.now() * 2).where(Session.id == session.id).execute())
+
+    def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
+        """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
+        cookie = {"cookie": f"sessionid={COOKIE}"}
+        body = {"username": username, "password": password}
+        requests: dict[tuple[str, str], dict[str, Any]] = {
+            ("dbms", "log_in"): {"method": "GET", "url": "/login", "params": body},
+            ("dbms", "register"): {"method": "POST", "url": "/user", "json": {**body, "email": "a@example.com"}},
+            ("sso", "log_in"): {"method": "POST", "url": "/v1/login", "json": body, "headers": {"token": "default"}},
+            ("sso", "register"): {"method": "POST", "url": "/v1/user", "json": body},
+            ("signed", "act"): self.signed(action="login", userid=username, password=password),
+            ("annotation", "register"): {
+                "method": "POST",
+                "url": "/user/register/",
+                "data": {"user_id": username, "user_name": "Alice", "password": password},
+            },
+            ("annotation", "log_in"): {
+                "method": "POST",
+                "url": "/user/signin",
+                "data": {"user_id": username, "password": password},
+            },
+            ("annotation", "change_password"): {
+                "method": "POST",
+                "url": "/user/change_pasword",
+                "data": {"cur_password": password, "new_password": "battery staple"},
+                "headers": cookie,
+            },
+            ("annotation", "act"): {
+                "method": "PUT",
+                "url": "/user/other",
+                "json": {"action": "friend_apply", "id": "nobody"},
+                "headers": cookie,
+            },
+            ("indexy", "register"): {"method": "POST", "url": f"{INDEXY}/register", "json": {**body, "nickName": "A"}},
+            ("indexy", "log_in"): {"method": "POST", "url": f"{INDEXY}/login", "json": body},
+            ("indexy", "change_password"): {
+                "method": "PUT",
+                "url": f"{INDEXY}/{self.alice.id}/password",
+                "json": {"oldPassword": password, "newPassword": "battery staple"},
+            },
+            ("indexy", "recover_by_mobile"): {
+                "method": "POST",
+                "url": f"{INDEXY}/password/mobile",
+                "json": {"mobile": "13345587000", "msCaptcha": "000000", "newPassword": "battery staple"},
+            },
+            ("indexy", "recover_by_email"): {
+                "method": "POST",
+                "url": f"{INDEXY}/password/email",
+                "json": {"email": "nobody@example.com"},
+            },
+            ("indexy", "request_code"): {
+                "method": "POST",
+                "url": f"{INDEXY}/password/mobile/captcha",
+                "json": {"mobile": "13345587000"},
+            },
+            ("indexy", "reset_password"): {
+                "method": "POST",
+                "url": f"{INDEXY}/password/email/link",
+                "data": {"code": "0" * 32, "newPassword": "battery staple"},
+            },
+        }
+        return requests[stem, operation]
+
+    def signed(self, **request: str) -> dict[str, Any]:
+        """Return a signed request."""
+        expires = clock.now() + 3600
+        message = f"GET\n\n\n{expires}\n/openapi/user{request['action']}"
+        digest = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
+        signature = {"accessid": "doors", "expires": expires, "signature": base64.b64encode(digest).decode()}
+        return {"method": "GET", "url": "/openapi/user", "params": {**request, **signature}}
+
+
+def set_counts(name: str, count: int) -> None:
+    """Say how often everybody has been counted under the limit of this name; under others it was next to never."""
+
+    def write() -> None:
+        this = RateCounter.key.startswith(f"limit/{name}/")
+        RateCounter.update(count=-1000).where(~this).execute()
+        assert RateCounter.update(count=count).where(this).execute()
+
+    run_unit(write)
+
+
+def forget_counts() -> None:
+    """Forget what was counted."""
+    run_unit(lambda: RateCounter.delete().execute())
