@@ -18,8 +18,10 @@ from models.audit_check import events, head, verify
 from models.database import connect, database, unit_of_work
 from models.departure import delete_account
 from models.friendship import FriendApplication, Friendship
+from models.known_address import KnownAddress
 from models.outbox import Notice
 from models.project import Project
+from models.rate_counter import RateCounter
 from models.recovery import RecoveryCode
 from models.session import Session
 from server.settings import Settings
@@ -55,6 +57,8 @@ def full(settings: Settings, register: Callable[..., Account]) -> Settings:
         AccessKey.create("Openapiuser", "given")
         AccessKey.create("openapiuser")
         RecoveryCode.send_code("13393922111", lambda code: Notice("", code))
+        KnownAddress.note(alice.id, "192.0.2.1")
+        RateCounter.add("a limit", 1, 600)
     with unit_of_work():
         delete_account(register("dave"))
     return settings
