@@ -87,15 +87,15 @@ class Account(Model):
         return account
 
     @classmethod
-    def authenticate(cls, name: str, password: str, by_email: bool = False) -> Self:
+    def authenticate(cls, name: str, password: str, by_email: bool = False) -> "Account":
         """Find the enabled account with this name (or e-mail address) and password.
 
         Raises WrongCredentials, after the same work for unknown and for known names.
         """
         key = fold(name)
-        account: Self | None = cls.get_or_none(cls.username_key == key)
+        account = BY_USERNAME.first(key)
         if account is None and by_email:
-            account = cls.get_or_none(cls.email_key == key)
+            account = BY_EMAIL.first(key)
         if account is None:
             passwords.verify_nobody(password)
             note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
@@ -290,3 +290,6 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     if "email" in fields:
         columns["email_key"] = fold(fields["email"]) if fields["email"] else None
     return columns
+
+
+BY_EMAIL = Prepared(Account, lambda: Account.select().where(Account.email_key == ""))

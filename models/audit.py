@@ -16,13 +16,14 @@ import hmac
 import logging
 from enum import StrEnum
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import orjson
 import peewee
 
 from models import caller, clock, rules
 from models.database import Model, database
+from models.prepared import Prepared, PreparedStatement
 
 log = logging.getLogger("rollbook.audit")
 
@@ -121,9 +122,9 @@ class AuditHead(Model):
         legacy_table_names = False
 
     @classmethod
-    def lock(cls) -> Self | None:
+    def lock(cls) -> "AuditHead | None":
         """Return the head, which nobody else changes until this transaction ends."""
-        return next(iter(cls.update(last=cls.last).where(cls.id == HEAD).returning(cls).execute()), None)
+        return LOCK.first(HEAD)
 
     def is_sealed(self) -> bool:
         """Tell whether a key of the server sealed it."""
@@ -132,8 +133,9 @@ class AuditHead(Model):
     def store(self) -> None:
         """Seal and write what it says now."""
         self.seal = _sign(rules.current.secret_keys[0], self._said())
-        columns = {name: value for name, value in self.__data__.items() if name != "id"}
-        AuditHead.insert(id=HEAD, **columns).on_conflict(conflict_target=[AuditHead.id], update=columns).execute()
+        values = [self.purged, self.purged_chain, self.last, self.last_chain, self.seal]
+        if not STORE.execute(*values, HEAD).rowcount:
+            AuditHead.insert(self.__data__ | {"id": HEAD}).execute()
 
     def _said(self) -> bytes:
         return f"audit head\n{self.purged}\n{self.purged_chain}\n{self.last}\n{self.last_chain}".encode()
@@ -188,7 +190,7 @@ def _write(head: AuditHead, event: Event, said: dict[str, Any]) -> bool:
     entry = AuditEvent(id=head.last + 1, created=clock.now(), event=str(event), **said)
     entry.chain = entry.chained_to(head.last_chain)
     entry.seal = _sign(rules.current.secret_keys[0], _sealed_event(entry.chain))
-    written = AuditEvent.insert(entry.__data__).on_conflict_ignore().as_rowcount().execute()
+    written = APPEND.execute(*(entry.__data__[name] for name in COLUMNS)).rowcount
     if written:
         head.last, head.last_chain = entry.id, entry.chain
         head.store()
@@ -228,3 +230,11 @@ def _sign(key: bytes, message: bytes) -> str:
 def _fits(seal: str, message: bytes) -> bool:
     told = seal.encode()
     return any(hmac.compare_digest(_sign(key, message).encode(), told) for key in rules.current.secret_keys)
+
+
+COLUMNS: list[str] = AuditEvent._meta.sorted_field_names
+APPEND = PreparedStatement(lambda: AuditEvent.insert(dict.fromkeys(COLUMNS, 0)).on_conflict_ignore())
+LOCK = Prepared(AuditHead, lambda: AuditHead.update(last=AuditHead.last).where(AuditHead.id == 0).returning(AuditHead))
+STORE = PreparedStatement(
+    lambda: AuditHead.update(purged=0, purged_chain="", last=0, last_chain="", seal="").where(AuditHead.id == 0)
+)

@@ -1,7 +1,8 @@
-"""Queries whose SQL is written once.
+"""Statements whose SQL is written once.
 
-Peewee writes the SQL of a query anew whenever it runs, which takes four times as long as SQLite takes to answer an
-indexed look-up. The few look-ups that stand on the path of every request are written once and keep their text.
+Peewee writes the SQL of a statement anew whenever it runs, which takes four times as long as SQLite takes to answer an
+indexed look-up. The few that stand on the path of every request or of every log in are written once and keep their
+text.
 """
 
 from collections.abc import Callable
@@ -15,27 +16,41 @@ from models.database import database
 Row = TypeVar("Row", bound=peewee.Model)
 
 
-class Prepared(Generic[Row]):
-    """A select of one row by values that come later.
+class PreparedStatement:
+    """A statement by values that come later. build: returns it, with any value where one is to come."""
 
-    build: returns the query, with any value where one is to come; columns must be all of `model`'s, then all of the
-    model that the foreign key `joined` refers to, if any.
-    """
-
-    def __init__(self, model: type[Row], build: Callable[[], Any], joined: str = "") -> None:
-        self.model = model
+    def __init__(self, build: Callable[[], Any]) -> None:
         self.build = build
-        self.joined = joined
         self.texts: dict[type, str] = {}
 
-    def first(self, *values: Any) -> Row | None:
-        """Run the query with these values, in the order in which they stand in it; return its row as a model."""
+    def execute(self, *values: Any) -> Any:
+        """Run the statement with these values, in the order in which they stand in it; return its cursor."""
         store = database.obj
         text = self.texts.get(type(store))
         if text is None:
             text = self.texts[type(store)] = self.build().sql()[0]
-        row = store.execute_sql(text, values).fetchone()
+        return store.execute_sql(text, values)
+
+
+class Prepared(PreparedStatement, Generic[Row]):
+    """A statement that returns one row.
+
+    Its columns must be all of `model`'s, then all of the model that the foreign key `joined` refers to, if any.
+    """
+
+    def __init__(self, model: type[Row], build: Callable[[], Any], joined: str = "") -> None:
+        super().__init__(build)
+        self.model = model
+        self.joined = joined
+
+    def first(self, *values: Any) -> Row | None:
+        """Run the statement; return its row as a model."""
+        row = self.execute(*values).fetchone()
         return self._revive(row) if row else None
+
+    def one(self, *values: Any) -> Row:
+        """Run a statement that always returns a row; return it as a model."""
+        return self._revive(self.execute(*values).fetchone())
 
     def _revive(self, row: tuple[Any, ...]) -> Row:
         names: list[str] = self.model._meta.sorted_field_names

@@ -9,7 +9,7 @@ from models.account import Account
 from models.audit import Event, note, note_refusal
 from models.database import Model, database, delete_some
 from models.errors import SessionDead, WrongCredentials
-from models.prepared import Prepared
+from models.prepared import Prepared, PreparedStatement
 from models.secret import digest
 
 SLIDING = {"sso"}
@@ -27,21 +27,21 @@ class Session(Model):
     expires = peewee.BigIntegerField(index=True)
 
     @classmethod
-    def open(cls, account: Account, contract: str, secret: str) -> Self:
+    def open(cls, account: Account, contract: str, secret: str) -> "Session":
         """Open a session of this contract under this secret.
 
         Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
         """
         now = clock.now()
-        fields = {"created": now, "expires": now + rules.current.session_seconds(contract)}
+        expires = now + rules.current.session_seconds(contract)
         try:
-            session: Self = cls.create(account=account, contract=contract, secret_digest=digest(secret), **fields)
+            session = OPEN.one(account.id, contract, digest(secret), now, expires)
         except peewee.IntegrityError:
             raise _overtaken(account) from None
-        same = (Account.id == account.id) & (Account.password_hash == account.password_hash) & ~Account.disabled
-        if not database.held(Account.select(Account.id).where(same)).first():
+        if not UNCHANGED.execute(account.id, account.password_hash).fetchone():
             raise _overtaken(account)
         note(Event.LOGGED_IN, account.id)
+        session.account = account
         return session
 
     @classmethod
@@ -131,6 +131,15 @@ def _overtaken(account: Account) -> WrongCredentials:
     return WrongCredentials()
 
 
+OPEN = Prepared(
+    Session,
+    lambda: Session.insert(account=0, contract="", secret_digest="", created=0, expires=0).returning(Session),
+)
+UNCHANGED = PreparedStatement(
+    lambda: database.held(
+        Account.select(Account.id).where(Account.id == 0, Account.password_hash == "", ~Account.disabled)
+    )
+)
 BY_SECRET = Prepared(
     Session,
     lambda: Session.select(Session, Account).join(Account).where(Session.secret_digest == "", Session.contract == ""),
