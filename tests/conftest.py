@@ -92,6 +92,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let scripts/fuzz take more steps than the suite does."""
     parser.addoption("--steps", type=int, default=110, help="steps of tests/machine under each policy (default: 110)")
     parser.addoption("--seed", type=int, default=1, help="the same seed takes the same steps (default: 1)")
+    parser.addoption("--shrink", action="store_true", help="look for the fewest steps that go wrong, for some minutes")
 
 
 LAST = ["test_queries", "test_ledger"]

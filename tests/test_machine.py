@@ -25,7 +25,7 @@ def test_five_contracts_and_the_reference_agree_at_every_step(
     steps = pytestconfig.getoption("steps")
     world = World(policy, app, renew_store)
     try:
-        world.explore(FiveDoors, steps, pytestconfig.getoption("seed"))
+        world.explore(FiveDoors, steps, pytestconfig.getoption("seed"), shrink=pytestconfig.getoption("shrink"))
     finally:
         record_property("steps", world.steps)
     assert world.steps >= steps
@@ -56,4 +56,4 @@ def test_a_directory_that_goes_wrong_is_found_out(
 ) -> None:
     monkeypatch.setattr(*BREAKS[wrong])
     with pytest.raises(AssertionError, match=r"expected|assert"):
-        World("documented", app, renew_store).explore(FiveDoors, 250, seed=1, shrink=False)
+        World("documented", app, renew_store).explore(FiveDoors, 250, seed=1)

@@ -1,6 +1,7 @@
 """What each contract says to each failure, asked of the code itself."""
 
 import inspect
+import re
 from typing import Any
 
 from handlers import protocol
@@ -49,7 +50,7 @@ def _own(reader: Reader, kinds: list[Kind]) -> str:
 def _when(kind: Kind) -> str:
     """Return when it is raised, from its docstring."""
     line = (inspect.getdoc(kind) or "").partition("\n")[0]
-    text = line.removeprefix("Raised when ").partition(";")[0].rstrip(".")
+    text = re.split("; |[.](?: |$)", line.removeprefix("Raised when "))[0]
     return text[:1].upper() + text[1:]
 
 

@@ -11,7 +11,7 @@ Part = dict[str, Any]
 SOURCES = {
     "unique": "made unique",
     "access_key": "the operator makes an access key",
-    "seconds_ahead": "now + {} s",
+    "seconds_ahead": "now {:+} s",
     "http_date": "now, as an HTTP date",
     "signs": "signature for `{}`",
     "project_of": "the operator imports a project of `{}`",

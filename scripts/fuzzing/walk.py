@@ -17,7 +17,7 @@ def walk(policy: str, steps: int, seed: int, reports: Path) -> Outcome:
     reports.mkdir(parents=True, exist_ok=True)
     junit = reports / f"{outcome.name}.xml"
     junit.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "tests/test_machine.py", "-k", policy]
+    command = [sys.executable, "-m", "pytest", "tests/test_machine.py", "-k", f"agree and {policy}", "--shrink"]
     command += ["--steps", str(steps), "--seed", str(seed), "-o", "junit_family=xunit1", "--junit-xml", str(junit)]
     ended = subprocess.run(  # noqa: S603  # the command is this function's own
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -40,7 +40,7 @@ class World:
     renew: Callable[[], Any]
     steps: int = 0
 
-    def explore(self, machine: type["Driver"], steps: int, seed: int, each: int = 25, shrink: bool = True) -> None:
+    def explore(self, machine: type["Driver"], steps: int, seed: int, each: int = 25, shrink: bool = False) -> None:
         """Take at least so many steps, in runs that begin with an empty store.
 
         shrink: look for the shortest way to what is wrong, which takes minutes.

@@ -17,7 +17,9 @@ class Recovery(Accounts):
         """Return the secrets of all links that were mailed."""
         return [secret for secret in self.secrets if len(secret) == LINK_LENGTH]
 
-    @rule(mobile=choose(lambda it: [one.mobile for one in it.reference.people if one.mobile] or ["1"]) | mobiles)
+    @rule(
+        mobile=choose(lambda it: [one.mobile for one in it.reference.people if one.mobile] or ["13345587001"]) | mobiles
+    )
     def request_code(self, mobile: str) -> None:
         answer = self.indexy.request_code(mobile)
         self.agree(answer, self.reference.send_code(mobile, self.secrets[-1]), self.indexy)
@@ -39,7 +41,12 @@ class Recovery(Accounts):
             recovered = self.reference.redeem_code(mobile, told, new)
             self.agree(self.indexy.recover_by_mobile(mobile, told, new), recovered, self.indexy)
 
-    @rule(email=choose(lambda it: [one.email.upper() for one in it.reference.people if one.email] or ["x@y"]) | emails)
+    @rule(
+        email=choose(
+            lambda it: [one.email.upper() for one in it.reference.people if one.email] or ["nobody@example.com"]
+        )
+        | emails
+    )
     def request_link(self, email: str) -> None:
         before = len(self.secrets)
         answer = self.indexy.request_link(email)
