@@ -11,6 +11,12 @@ from scripts.documentation.markdown import code, table
 
 Kind = type[Exception]
 
+SAMPLES: dict[Kind, tuple[Any, ...]] = {
+    protocol.MethodNotAllowed: (["GET", "PUT"],),
+    protocol.Throttled: (60, "address", 30, 60),
+}
+"""What a failure is made with, where it is not made with nothing."""
+
 
 def write(readers: dict[str, Reader]) -> str:
     """Return the tables: which status where, then each contract in its own words."""
@@ -69,4 +75,4 @@ def _ask(reader: Reader, error: Exception) -> tuple[Any, int] | None:
 
 
 def _make(kind: Kind) -> Exception:
-    return kind(["GET", "PUT"]) if kind is protocol.MethodNotAllowed else kind()
+    return kind(*SAMPLES.get(kind, ()))
