@@ -200,7 +200,9 @@ def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRa
             left = limiter.storage.get_expiry(count.key) - clock.now()
             for one in counts[:number]:
                 limiter.storage.incr(one.key, one.limit.item.get_expiry(), -1)
-            raise Throttled(max(1, round(left)), count.limit.name, item.amount, item.get_expiry())
+            raise Throttled(
+                min(max(1, round(left)), item.get_expiry()), count.limit.name, item.amount, item.get_expiry()
+            )
     return limiter
 
 
