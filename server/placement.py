@@ -33,6 +33,7 @@ class Placement:
         self.store_deadline = settings.store_deadline_seconds
         self.retry_after = settings.retry_after_seconds
         self.waiting = 0
+        self.closed = False
 
     async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
         """Run work that may read and write the store.
@@ -78,15 +79,17 @@ class Placement:
 
         return await self._in(pool, in_time)
 
-    @staticmethod
-    async def _in(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        if self.closed:  # a connection that was kept may still bring a request
+            raise Unavailable(self.retry_after, "This server is stopping; try again.")
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     def _overloaded(self) -> Unavailable:
         return Unavailable(self.retry_after, "Too many passwords are being checked; try again later.")
 
     def close(self) -> None:
-        """Let running work end."""
+        """Let running work end, and take no more."""
+        self.closed = True
         self.hashing.shutdown()
         if self.store:
             self.store.shutdown()

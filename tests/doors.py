@@ -151,14 +151,19 @@ class Sso(Door):
 
 
 class Signed(Door):
-    """用户; makes an access key of its own."""
+    """用户; makes an access key of its own, unless it is given one."""
 
     stem = "signed"
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: TestClient, accesskey: str = "") -> None:
         super().__init__(client)
+        self.accesskey = accesskey or self.make_key()
+
+    @staticmethod
+    def make_key() -> str:
+        """Make the access key of the doors."""
         with unit_of_work():
-            self.accesskey = AccessKey.create("doors").accesskey
+            return AccessKey.create("doors").accesskey
 
     def act(self, action: str, **request: Any) -> Response:
         """Send one signed request."""

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -53,7 +54,7 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Stop the server for good."""
-        if (self.data / "postmaster.pid").exists():
+        with suppress(subprocess.CalledProcessError):  # it is not running
             self.stop("immediate")
         shutil.rmtree(self.folder)
 
@@ -69,7 +70,7 @@ class PostgresServer:
         return self.folder / programs.relative_to(packages)
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [self.programs / program, *map(str, arguments)]
+        command = [str(self.programs / program), *map(str, arguments)]
         silent: dict[str, Any] = {
             "stdout": subprocess.DEVNULL,
             "stderr": subprocess.DEVNULL,

@@ -1,0 +1,214 @@
+"""The inspector: asks, while nobody writes, whether what was acknowledged is there and nothing is half done."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+import orjson
+import peewee
+
+import models
+from models.account_block import SIZE
+from models.database import database, run_unit
+from models.outbox import CLAIM_SECONDS
+from scripts.torturing.journal import Fact, Journal
+from scripts.torturing.writers import Doors
+
+SAMPLE = 40
+"""Facts of a journal that are looked at again though nobody touched them."""
+MOST_PASSWORDS = 4
+"""Of the passwords that an account had, so many are tried."""
+
+ORPHANS = "SELECT COUNT(*) FROM {table} a LEFT JOIN {other} b ON a.{column} = b.id WHERE b.id IS NULL"
+INVARIANTS = {
+    "friendships have two sides": (
+        "SELECT COUNT(*) FROM friendship a LEFT JOIN friendship b"
+        " ON b.account_id = a.friend_id AND b.friend_id = a.account_id WHERE b.id IS NULL"
+    ),
+    "friends have not applied": (
+        "SELECT COUNT(*) FROM friend_application a JOIN friendship f"
+        " ON f.account_id = a.applicant_id AND f.friend_id = a.recipient_id"
+    ),
+    "an owner is a member": (
+        "SELECT COUNT(*) FROM project p LEFT JOIN member m"
+        " ON m.project_id = p.id AND m.account_id = p.owner_id WHERE m.id IS NULL"
+    ),
+    "members are not invited": (
+        "SELECT COUNT(*) FROM invitation i JOIN member m ON m.project_id = i.project_id AND m.account_id = i.invitee_id"
+    ),
+    "accounts are counted": (
+        f"SELECT COUNT(*) FROM (SELECT a.id / {SIZE} AS block, COUNT(*) AS found FROM account a GROUP BY 1) f"
+        " LEFT JOIN account_block b ON b.block = f.block WHERE b.accounts IS NULL OR b.accounts <> f.found"
+    ),
+}
+"""What must hold -> how often it does not."""
+
+
+class Inspector:
+    """Compares journals with the directory. doors: any server of the town."""
+
+    def __init__(self, doors: Doors, random: Random) -> None:
+        self.doors, self.random = doors, random
+        self.secrets: dict[str, Any] = {}
+
+    def inspect(self, journal: Journal, everything: bool = False) -> None:
+        """Find out what became of the acts that no answer came for; complain about what is not as it must be."""
+        self.secrets.clear()
+        unknown, journal.unknown = journal.unknown, []
+        for entry in unknown:
+            seen = {fact: self.ask(journal, fact) for fact in entry.after}
+            if seen == entry.after:
+                journal.hold(entry.after)
+                journal.counts["happened"] += 1
+            elif seen != entry.before:
+                journal.complain("half-done", f"{entry.act}: {entry.before} to {entry.after} is {seen}")
+                journal.hold(seen)
+        known = sorted(journal.facts, key=repr)
+        asked = known if everything else {*journal.touched, *self.random.sample(known, min(SAMPLE, len(known)))}
+        journal.touched = set()
+        for fact in asked:
+            should = journal.get(fact)
+            if (found := self.ask(journal, fact)) != should:
+                journal.complain("lost", f"{fact} is {found}, not {should}")
+        journal.counts["asked"] += len(asked)
+
+    def ask(self, journal: Journal, fact: Fact) -> Any:
+        """Ask the directory a question; try again while the store is away."""
+        kind, *parts = fact
+        while True:
+            try:
+                return QUESTIONS[kind](self, journal, *parts)
+            except (httpx2.TransportError, AwayError):
+                time.sleep(0.2)
+
+    def password(self, journal: Journal, name: str) -> str | None:
+        """Return the password of an account; of two that are accepted, both."""
+        known = journal.get(("password", name))
+        tried = {*([known] if known else []), *journal.passwords.get(name, [])[-MOST_PASSWORDS:]}
+        right = [word for word in tried if self._yes(self._any_door(), _attempt(name, word))]
+        return " and ".join(right) or None
+
+    def session(self, journal: Journal, stem: str, secret: Any, name: str) -> bool:
+        """Tell whether a session lives."""
+        return self._yes(self.doors.all[stem], lambda door: door.use(secret))
+
+    def shown(self, journal: Journal, name: str) -> str:
+        """Return the display name; of an account that is gone, what it had."""
+        if not (secret := self._annotator(journal, name)):
+            return str(journal.get(("shown", name)))
+        return str(self._read(secret, "")["user_name"])
+
+    def friends(self, journal: Journal, one: str, other: str) -> bool | str:
+        """Tell whether the two are friends of each other."""
+        sides = {
+            friend in self._list(journal, name, "friends", "get_friends")
+            for name, friend in ((one, other), (other, one))
+            if self._annotator(journal, name)
+        }
+        return "one-sided" if len(sides) == 2 else sides == {True}
+
+    def applied(self, journal: Journal, one: str, other: str) -> bool:
+        """Tell whether one waits for the other's answer."""
+        return one in self._list(journal, other, "applications", "get_friends_applications")
+
+    def invited(self, journal: Journal, project: str, name: str) -> bool:
+        """Tell whether somebody is invited to a project."""
+        if not (secret := self._annotator(journal, name)):
+            return False
+        return project in [one["project_id"] for one in self._read(secret, "get_project_invites")["invites"]]
+
+    def member(self, journal: Journal, project: str, name: str) -> bool:
+        """Tell whether somebody works on a project."""
+        if not (secret := self._annotator(journal, name)):
+            return False
+        return isinstance(self._read(secret, "get_entities_json", id=project), list)
+
+    # --- how it asks -------------------------------------------------------------------------------------------------
+
+    def _any_door(self) -> Any:
+        return self.random.choice(list(self.doors.all.values()))
+
+    def _yes(self, door: Any, send: Callable[[Any], httpx2.Response]) -> bool:
+        answer = send(door)
+        if answer.status_code >= 500:
+            raise AwayError
+        return bool(door.succeeded(answer))
+
+    def _annotator(self, journal: Journal, name: str) -> Any:
+        """Return a session of an account, or None if there is no such account."""
+        if name not in self.secrets:
+            password = self.password(journal, name)
+            self.secrets[name] = password and self.doors.annotation.enter(name, password)
+        return self.secrets[name]
+
+    def _list(self, journal: Journal, name: str, entries: str, action: str) -> list[str]:
+        secret = self._annotator(journal, name)
+        return [person["user_id"] for person in self._read(secret, action)[entries]] if secret else []
+
+    def _read(self, secret: Any, action: str, **fields: str) -> Any:
+        answer = self.doors.annotation.read(secret, action, **fields)
+        if answer.status_code >= 500:
+            raise AwayError
+        return orjson.loads(answer.content)
+
+
+def _attempt(name: str, word: str) -> Callable[[Any], httpx2.Response]:
+    return lambda door: door.log_in(name, word)
+
+
+def _count(query: str) -> int:
+    return run_unit(lambda: int(database.execute_sql(query).fetchone()[0]))
+
+
+class AwayError(Exception):
+    """Raised when the store is away while it is asked."""
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    "password": Inspector.password,
+    "session": Inspector.session,
+    "shown": Inspector.shown,
+    "friends": Inspector.friends,
+    "applied": Inspector.applied,
+    "invited": Inspector.invited,
+    "member": Inspector.member,
+}
+
+
+def broken_invariants() -> list[str]:
+    """Look into the store itself; return what does not hold in it."""
+    queries = dict(INVARIANTS)
+    for table in models.TABLES:
+        for field in table._meta.sorted_fields:
+            if isinstance(field, peewee.ForeignKeyField):
+                names = {"table": table._meta.table_name, "other": field.rel_model._meta.table_name}
+                queries[f"{names['table']}.{field.column_name} has its row"] = ORPHANS.format(
+                    column=field.column_name, **names
+                )
+    counted = {name: _count(query) for name, query in queries.items()}
+    broken = [f"{name}: {count} times not" for name, count in counted.items() if count]
+    if isinstance(database.obj, peewee.SqliteDatabase):
+        answer = database.execute_sql("PRAGMA integrity_check").fetchone()[0]
+        broken += [] if answer == "ok" else [f"integrity_check: {answer}"]
+    return broken
+
+
+def miscarried(outbox: Path, journals: list[Journal]) -> list[str]:
+    """Wait until the couriers have nothing left to carry; return what was not delivered, or more than once."""
+    until = time.monotonic() + 2 * CLAIM_SECONDS
+    waiting = "SELECT COUNT(*) FROM outbox_message WHERE delivered IS NULL"
+    while _count(waiting) and time.monotonic() < until:
+        time.sleep(0.5)
+    delivered = [orjson.loads(file.read_bytes())["to"] for file in outbox.glob("*.json")]
+    found = []
+    for journal in journals:
+        for mobile, sent in journal.sent.items():
+            count = delivered.count(mobile)
+            if not sent <= count <= sent + journal.perhaps_sent[mobile]:
+                found.append(
+                    f"{count} messages to {mobile}, {sent} acknowledged, {journal.perhaps_sent[mobile]} perhaps"
+                )
+    return found
