@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from models import rules
 from models.account import Account
@@ -21,7 +20,7 @@ from models.database import connect, database, run_unit
 from models.project import Project
 from scripts.benchmark.process import ROOT
 from scripts.torturing.cluster import ClusterTown
-from scripts.torturing.inspection import Inspector, broken_invariants, miscarried
+from scripts.torturing.inspection import Inspector, broken_audit, broken_invariants, miscarried
 from scripts.torturing.journal import Journal
 from scripts.torturing.town import PostgresTown, TortureError, Town, standing
 from scripts.torturing.writers import Doors, Roving, Writer, mobile_of
@@ -91,6 +90,7 @@ def torture(kind: type[Town], kills: int, count: int, seed: int) -> dict[str, An
             writer.done.set()
             writer.may_run.set()
         journals = [writer.journal for writer in writers]
+        complaints += broken_audit()
         complaints += miscarried(folder / "data" / "outbox", journals)
         database.close()
         totals = {name: sum(journal.counts[name] for journal in journals) for name in COUNTED}
@@ -151,28 +151,25 @@ def _look(writers: list[Writer], inspector: Inspector, everything: bool) -> list
     return complaints + broken_invariants()
 
 
+COLUMNS = {
+    "engine": "engine",
+    "kills": "kills",
+    "acknowledged": "writes acknowledged",
+    "refused": "refused",
+    "unknown": "no answer",
+    "asked": "facts looked up",
+    "lost": "lost",
+    "half-done": "half-done",
+    "wrong": "wrong answers",
+}
+"""What the table shows of a run, with its heads."""
+
+
 def show(runs: list[dict[str, Any]]) -> str:
     """Return the table that the documentation quotes."""
-    heads = (
-        "engine",
-        "kills",
-        "acknowledged",
-        "refused",
-        "no answer",
-        "looked up",
-        "lost",
-        "half-done",
-        "wrong",
-        "slowest",
-    )
-    table = Table(*heads)
-    for run in runs:
-        cells = [run["kills"], *(run[name] for name in ("acknowledged", "refused", "unknown", "asked"))]
-        cells += [run[name] for name in ("lost", "half-done", "wrong")]
-        table.add_row(run["engine"], *(f"{cell:,}" for cell in cells), f"{run['slowest_request']:.1f} s")
-    with console.capture() as text:
-        console.print(table)
-    return text.get()
+    rows = [list(COLUMNS.values()), ["---"] * len(COLUMNS)]
+    rows += [[f"{run[name]:,}" if name != "engine" else run[name] for name in COLUMNS] for run in runs]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def machine() -> str:

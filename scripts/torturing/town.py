@@ -113,7 +113,7 @@ class Town:
             "ROLLBOOK_WORKERS": str(self.workers),
         }
         if "rate_limits" in Settings.__dataclass_fields__:
-            shared["ROLLBOOK_RATE_LIMITS"] = "0"  # writers are no attackers
+            shared["ROLLBOOK_RATE_LIMITS"] = "0"
         self.settings = Settings(database_url=self.url, secret_key=key.encode(), data=folder / "data")
         self.instances = [Instance(number, folder, shared) for number in range(self.instances_count)]
 
