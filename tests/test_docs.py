@@ -339,6 +339,7 @@ def test_every_page_that_was_asked_for_is_there(built: Path) -> None:
         "index",
         "zh",
         "five-minutes",
+        "proof",
         "failures",
         "journeys",
         "ledger",
@@ -379,6 +380,8 @@ def test_a_page_has_every_operation_with_every_answer_and_example(built: Path, s
                     value = example["value"]
                     text = value if isinstance(value, str) else as_json(value)
                     assert re.sub(r"\s", "", text) in shown, (operation.id, status)
+        for limit in operation.spec.get("x-rate-limit", ()):
+            assert f"{limit['limit']} {limit.get('counts', 'requests')}" in page.text
         for field in operation.fields:
             assert f"{field.name} " in page.text or f"{field.name}\n" in page.text
 

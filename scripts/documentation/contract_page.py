@@ -10,6 +10,7 @@ from scripts.documentation.markdown import as_json, block, fold, table, tabs
 from scripts.documentation.snippets import Sheet, Snippet, anchor
 
 KINDS = {2: "success", 4: "warning", 5: "failure"}
+UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 CALLERS = {
     None: "nobody needs a credential",
     "token": "whoever has a live session",
@@ -91,6 +92,7 @@ def _operation(operation: Operation, sheet: Sheet) -> Iterator[str]:
         yield "*Not in the document: an extension of this server.*"
     yield _told(replace(told, document=f"{told.heading}. {told.document}") if several else told)
     yield _callers(operation)
+    yield _limits(operation)
     yield _fields(operation.reader, operation.fields)
     yield _bodies(operation)
     for variant in operation.variants:
@@ -125,6 +127,23 @@ def _callers(operation: Operation) -> str:
     if asked and not needed:
         return f"**Who may call:** {texts[0]}; {asked} is looked at where it is sent."
     return f"**Who may call:** {texts[0]}." + (f" Credential: {asked}." if asked else "")
+
+
+def _limits(operation: Operation) -> str:
+    """Say how often who may ask, before the answer is 429."""
+    texts = []
+    for limit in operation.spec.get("x-rate-limit", ()):
+        who = f"{limit['per']} (`{limit['of']}`)" if "of" in limit else limit["per"]
+        text = f"{limit['limit']} {limit.get('counts', 'requests')} in {_duration(limit['seconds'])} for each {who}"
+        texts.append(text + "".join(f", `{action}`" for action in limit.get("actions", ())))
+    return f"**Limits:** {'; '.join(texts)}." if texts else ""
+
+
+def _duration(seconds: int) -> str:
+    """Return seconds in the largest unit of which they are a whole number."""
+    unit, size = next((unit, size) for unit, size in UNITS.items() if seconds % size == 0)
+    count = seconds // size
+    return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
 def _fields(reader: Reader, fields: list[Field]) -> str:
