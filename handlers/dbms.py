@@ -53,7 +53,7 @@ def check_login(username: str, token: str) -> Body:
 
 def register(body: Body) -> tuple[Body, int]:
     """Make an account."""
-    account = Account.register(body["username"], body["password"], email=body["email"])
+    account = Account.register(body["username"], body["password"], email=body["email"], discreet=True)
     return {"id": account.id}, 201
 
 
@@ -62,7 +62,9 @@ def update(id_or_username: str, body: Body, user: Session) -> Body:
     account = Account.find(id_or_username)
     if "password" in body:
         account.set_password(body["password"], keep=user, username=body.get("username"))
-    account.change(**{name: body[name] for name in ("username", "email") if name in body})
+    account.change(
+        discreet=not user.account.admin, **{name: body[name] for name in ("username", "email") if name in body}
+    )
     return {"id": account.id}
 
 

@@ -77,7 +77,7 @@ def update(id: int, body: Body, user: Session | None) -> Body:
     password = columns.pop("password", None)
     if password is not None:
         account.set_password(password, keep=user, username=columns.get("username"))
-    account.change(**columns)
+    account.change(discreet=not (user and user.account.admin), **columns)
     return _succeed(1)
 
 

@@ -115,7 +115,7 @@ def fail(error: Exception) -> tuple[Body, int]:
     return {"errno": errno, "errstr": errstr}, status
 
 
-def _profile(request: Body) -> dict[str, str | None]:
+def _profile(request: Body) -> Body:
     """Return the fields that were given; an empty one is unset."""
     return {field: request[name] or None for name, field in PROFILE.items() if name in request}
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, notices, passwords
+from models import clock, notices, passwords, rules
 from models.account_block import AccountBlock
 from models.audit import Event, note, note_refusal
 from models.database import LastingId, Model, database
@@ -72,17 +72,24 @@ class Account(Model):
     """Codes and links sent to its owner (the other side of `RecoveryCode.account`)."""
 
     @classmethod
-    def register(cls, username: str, password: str, **profile: Any) -> Self:
+    def register(cls, username: str, password: str, discreet: bool = False, **profile: Any) -> Self:
         """Make an account.
 
+        discreet: under the policy `guarded` the caller is not told that an e-mail address is taken. The account is made
+        and shows the address, which goes on to lead to its first holder alone, who is told by mail.
         Raises PasswordRefused, UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **profile})
         hashed = passwords.hash_new(password, username)
         now = clock.now()
+        holder = _leave_email_to_its_holder(columns, discreet)
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
         AccountBlock.add(account.id, 1)
+        if holder:
+            _tell(holder.email, "email_taken")
+        elif discreet:
+            OutboxMessage.post_to_nobody("mail")  # so that time does not tell either
         note(Event.REGISTERED, account.id, **({"admin": True} if account.admin else {}))
         return account
 
@@ -158,21 +165,24 @@ class Account(Model):
         """Count all accounts."""
         return AccountBlock.total()
 
-    def change(self, **fields: Any) -> None:
-        """Change username, e-mail, mobile or profile fields; None unsets. Raises the Taken errors."""
+    def change(self, discreet: bool = False, **fields: Any) -> None:
+        """Change username, e-mail, mobile or profile fields; None unsets.
+
+        discreet: as at `register`. Raises the Taken errors.
+        """
         if not fields:
             return
         columns = _columns(fields)
         before_email = self.email
-        before = {name: getattr(self, name) for name in CONTACT if name in columns}
+        changed = [n.removesuffix("_key") for n in CONTACT if n in columns and columns[n] != getattr(self, n)]
+        holder = _leave_email_to_its_holder(columns, discreet, self)
         with _told_apart():
             self._write(**columns)
-        changed = [name.removesuffix("_key") for name, value in before.items() if value != columns[name]]
         if changed:
             note(Event.CONTACT_CHANGED, self.id, fields=changed)
         if "email" in changed:
             _tell(before_email, "email_left")
-            _tell(self.email, "email_set")
+            _tell(*((holder.email, "email_taken") if holder else (self.email, "email_set")))
 
     def change_password(self, old: str, new: str, keep: Any = None) -> None:
         """Set a new password if the old one is right, and end all sessions but the one to keep.
@@ -207,7 +217,7 @@ class Account(Model):
 
     def answers_to(self, name: str) -> bool:
         """Tell whether this is the account's username or e-mail address."""
-        return fold(name) in (self.username_key, self.email_key)
+        return fold(name) in (self.username_key, fold(self.email or self.username))
 
     def disable(self) -> None:
         """Keep the account from logging in, and end its sessions."""
@@ -258,6 +268,21 @@ BY_LOGIN_NAME = Prepared(
         .order_by((Account.username_key == "").desc())
     ),
 )
+
+
+def _leave_email_to_its_holder(
+    columns: dict[str, Any], discreet: bool, oneself: Account | None = None
+) -> Account | None:
+    """Return who else has the e-mail address that is to be written, if that is not to be told; take the key from it."""
+    key = columns.get("email_key")
+    if key is None or not discreet or rules.current.policy != "guarded":
+        return None
+    database.begin_now()  # the address must not be taken meanwhile
+    holder = BY_EMAIL.first(key)
+    if holder is None or holder == oneself:
+        return None
+    columns["email_key"] = None
+    return holder
 
 
 def _tell(email: str | None, what: str) -> None:
