@@ -103,7 +103,8 @@ def log_in(body: Body) -> tuple[Body, int, dict[str, str]]:
 
 def change_password(id: int, body: Body, user: Session | None) -> Body:
     """Replace the old password, and end the account's other sessions."""
-    Account.by_id(id).change_password(body["oldPassword"], body["newPassword"], keep=user)
+    account = Account.by_id_to_prove(id, body["oldPassword"])
+    account.change_password(body["oldPassword"], body["newPassword"], keep=user)
     return _succeed(1)
 
 

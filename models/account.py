@@ -101,8 +101,8 @@ class Account(Model):
         """
         key = fold(name)
         account = BY_USERNAME.first(key)
-        if account is None and by_email:
-            account = BY_EMAIL.first(key)
+        if by_email:
+            account = BY_EMAIL.first(key) if account is None else BY_EMAIL.first("") or account  # two look-ups always
         if account is None:
             passwords.verify_nobody(password)
             note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
@@ -128,6 +128,20 @@ class Account(Model):
     def by_id(cls, id: int) -> "Account":
         """Find an account by its id. Raises AccountNotFound."""
         return _known(BY_ID.first(id) if 0 < id <= LARGEST_ID else None)
+
+    @classmethod
+    def by_id_to_prove(cls, id: int, password: str) -> "Account":
+        """Find the account that a caller is about to prove its own by its password.
+
+        Raises AccountNotFound; under the policy `guarded` WrongPassword, after the work of trying it.
+        """
+        try:
+            return cls.by_id(id)
+        except AccountNotFound:
+            if rules.current.policy != "guarded":
+                raise
+            passwords.verify_nobody(password)
+            raise WrongPassword from None
 
     @classmethod
     def by_username(cls, username: str) -> "Account":

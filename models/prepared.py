@@ -44,9 +44,14 @@ class Prepared(PreparedStatement, Generic[Row]):
         self.joined = joined
 
     def first(self, *values: Any) -> Row | None:
-        """Run the statement; return its row as a model."""
+        """Run the statement; return its row as a model. A miss takes as long as a hit: time does not tell who is known."""
         row = self.execute(*values).fetchone()
-        return self._revive(row) if row else None
+        revived = self._revive(row or self._blank())
+        return revived if row else None
+
+    def _blank(self) -> tuple[None, ...]:
+        others = self.model._meta.fields[self.joined].rel_model._meta.sorted_field_names if self.joined else ()
+        return (None,) * (len(self.model._meta.sorted_field_names) + len(others))
 
     def one(self, *values: Any) -> Row:
         """Run a statement that always returns a row; return it as a model."""

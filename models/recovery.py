@@ -43,13 +43,13 @@ class RecoveryCode(Model):
     @classmethod
     def send_code(cls, mobile: str, compose: Compose) -> None:
         """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
-        account = Account.get_or_none(Account.mobile == mobile, ~Account.disabled)
+        account = Account.select().where(Account.mobile == mobile, ~Account.disabled).first()
         sealed = seal("digits", CODE_LENGTH)
         code = unseal(sealed)
         notice = compose(sealed)
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="mobile")
         if account is None:
-            OutboxMessage.post_to_nobody("sms")
+            cls._keep_nothing("sms")
             return
         cls._keep(account, "mobile", mobile, _code_digest(account.id, mobile, code), rules.current.mobile_code_seconds)
         OutboxMessage.post("sms", mobile, notice)
@@ -60,7 +60,7 @@ class RecoveryCode(Model):
 
         Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
         """
-        account = Account.get_or_none(Account.email_key == fold(email), ~Account.disabled)
+        account = Account.select().where(Account.email_key == fold(email), ~Account.disabled).first()
         if account is None and rules.current.policy == "documented":
             raise EmailUnknown
         sealed = seal("alphanumeric", LINK_LENGTH)
@@ -68,7 +68,7 @@ class RecoveryCode(Model):
         notice = compose(sealed)
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="email")
         if account is None:
-            OutboxMessage.post_to_nobody("mail")
+            cls._keep_nothing("mail")
             return
         cls._keep(account, "email", fold(email), digest(secret), rules.current.email_link_seconds)
         OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
@@ -78,6 +78,8 @@ class RecoveryCode(Model):
         """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
         sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
         if sent is None:
+            if rules.current.policy == "guarded":
+                OutboxMessage.post_to_nobody("sms")  # a wrong try is written down, and so takes longer than a look
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
         if not hmac.compare_digest(sent.digest, _code_digest(sent.account.id, mobile, code)):
@@ -136,6 +138,12 @@ class RecoveryCode(Model):
         cls.insert(account=account, channel=channel, **fresh).on_conflict(
             conflict_target=[cls.account, cls.channel], update=fresh
         ).execute()
+
+    @staticmethod
+    def _keep_nothing(kind: str) -> None:
+        """Do the work of keeping and posting a code for somebody who does not exist, so that time does not tell."""
+        OutboxMessage.post_to_nobody(kind)
+        OutboxMessage.post_to_nobody(kind)
 
     @classmethod
     def purge(cls, batch: int) -> int:

@@ -1,6 +1,7 @@
 """Under the guarded policy nobody learns who has an account, but for what must be told: a taken username."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from httpx2 import Response
@@ -10,6 +11,10 @@ from models.account import Account
 from models.database import unit_of_work
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
+from scripts.enumerating.measure import measure
+from scripts.enumerating.probes import KNOWN_EMAIL, KNOWN_MOBILE, PROBES
+from scripts.enumerating.rank import rank_test
+from scripts.enumerating.server import Server
 from tests.doors import INDEXY
 from tests.test_indexy import make_admin
 
@@ -18,7 +23,10 @@ EMAIL = "alice@example.com"
 
 Register = Callable[..., Account]
 
-pytestmark = pytest.mark.parametrize("policy", ["guarded"])
+
+@pytest.fixture
+def policy() -> str:
+    return "guarded"
 
 
 @pytest.fixture
@@ -103,3 +111,28 @@ def test_an_admin_is_told(client: TestClient, alice: Account, register: Register
     assert client.put(f"{INDEXY}/{bob.id}", json={"email": EMAIL}, headers=cookie).status_code == 409
     assert client.put("/user/bob", json={"email": EMAIL}, params={"token": token_of(client, "root")}).status_code == 409
     assert waiting() == []
+
+
+# --- what scripts/enumeration measures, but for the time ---------------------------------------------------------
+
+
+def test_no_answer_differs_between_known_and_unknown(tmp_path: Path) -> None:
+    with Server(tmp_path, cheap=True) as server:
+        server.register("known", email=KNOWN_EMAIL, mobile=KNOWN_MOBILE)
+        findings = [measure(server, probe, 3) for probe in PROBES]
+    assert [finding.name for finding in findings if not finding.alike] == []
+    assert len(findings) == len(PROBES)
+
+
+@pytest.mark.parametrize(
+    ("ones", "others", "probability"),
+    [
+        ([1, 2, 3, 4, 5] * 5, [2, 3, 4, 5, 6] * 5, 0.027064),
+        (list(range(20)), list(range(5, 25)), 0.018522),
+        (list(range(20)), list(range(20, 40)), 0.0),
+        ([1, 1], [1, 1], 1.0),
+    ],
+)
+def test_the_rank_test_gives_what_scipy_gives(ones: list[float], others: list[float], probability: float) -> None:
+    assert rank_test(ones, others) == pytest.approx(probability, abs=1e-6)
+    assert rank_test(others, ones) == pytest.approx(rank_test(ones, others))

@@ -1,0 +1,1 @@
+"""Does an answer tell who has an account: pairs of requests, known and unknown, and what sets them apart."""
