@@ -44,7 +44,10 @@ class Prepared(PreparedStatement, Generic[Row]):
         self.joined = joined
 
     def first(self, *values: Any) -> Row | None:
-        """Run the statement; return its row as a model. A miss takes as long as a hit: time does not tell who is known."""
+        """Run the statement; return its row as a model.
+
+        A miss takes as long as a hit, so that time does not tell who is known.
+        """
         row = self.execute(*values).fetchone()
         revived = self._revive(row or self._blank())
         return revived if row else None

@@ -84,7 +84,7 @@ def test_who_changes_to_a_taken_address_is_not_told_either(client: TestClient, a
     assert answer.status_code == 200
     assert Account.by_id(eve.id).email == EMAIL
     assert Account.by_id(eve.id).email_key is None
-    assert waiting() == [(EMAIL, "您的邮箱地址")]
+    assert waiting() == [("eve@example.com", "您的账号邮箱已更改"), (EMAIL, "您的邮箱地址")]
 
 
 def test_the_own_address_stays_ones_own(client: TestClient, alice: Account) -> None:
