@@ -1,6 +1,6 @@
 """The outbox: messages to people, written with the change that causes them, delivered afterwards."""
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import peewee
 
@@ -69,6 +69,13 @@ class OutboxMessage(Model):
             if claimed.where(waiting, cls.id == message.id).execute():
                 return message
         return None
+
+    @classmethod
+    def depths(cls) -> dict[str, int]:
+        """Count the messages that wait, by kind."""
+        number = peewee.fn.COUNT(cls.id)
+        waiting: Any = cls.select(cls.kind, number).where(cls.delivered.is_null()).group_by(cls.kind).tuples()
+        return {"mail": 0, "sms": 0, **dict(waiting)}
 
     def mark_delivered(self) -> None:
         """Remember that the message went, and forget what it said."""

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
@@ -11,15 +11,21 @@ from models.database import connect, database
 from models.migrations import StoreTooNew, migrate
 from models.unit import LOST
 from server.app import create_app
+from server.exposition import listen
+from server.logs import GunicornLog, configure
 from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
+
+if TYPE_CHECKING:
+    from server.metrics import Metrics
 
 
 class Gunicorn(BaseApplication):
     """Gunicorn, configured by the settings and nothing else."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: "Metrics | None") -> None:
         self.settings = settings
+        self.metrics = metrics
         super().__init__()
 
     def load_config(self) -> None:
@@ -31,33 +37,47 @@ class Gunicorn(BaseApplication):
             "graceful_timeout": self.settings.shutdown_seconds,
             "keepalive": self.settings.keepalive_seconds,
             "loglevel": self.settings.log_level,
+            "logger_class": GunicornLog,
             "limit_request_line": 32_768,  # the longest values that a URL may carry, percent-encoded, take 20,000
             # only `X-Forwarded-Proto`: a list of names that a proxy may not know is a list of names to be spoofed by
             "forwarded_allow_ips": ",".join(map(str, self.settings.trusted_networks)),
             "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
             "preload_app": True,  # the specs are compiled once and shared by all workers
             "control_socket_disable": True,
-            # no access log: three of the contracts carry passwords in their URLs
+            # no access log: three of the contracts carry passwords in their URLs; the request log is the server's own
         }
+        if self.metrics:
+            forget = self.metrics.forget_worker
+            options["child_exit"] = lambda server, worker: forget(worker.pid)
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Build the application in the master, before workers are forked."""
-        app = create_app(self.settings)
+        app = create_app(self.settings, self.metrics)
         gc.collect()
         gc.freeze()  # what lives as long as the process is not searched again: that would stop all requests for 100 ms
         return app
+
+
+def _metrics(settings: Settings) -> "Metrics":
+    """Listen for those who read metrics, and only then load what counts."""
+    listener = listen(settings)
+    from server.metrics import Metrics  # noqa: PLC0415  # looks for the folder of `listen` as it is loaded
+
+    return Metrics(listener)
 
 
 def main() -> None:
     """Serve until told to stop; a wrong setting ends with one line."""
     try:
         settings = read()
+        configure(settings.log_level)
         rules.apply(settings)
         connect(settings.database_url)
         migrate()
         database.close()  # a connection must not be carried through a fork
+        metrics = _metrics(settings) if settings.metrics_bind else None
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
     except LOST:
@@ -66,7 +86,7 @@ def main() -> None:
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
     for contract in load_contracts():
         print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
-    Gunicorn(settings).run()
+    Gunicorn(settings, metrics).run()
 
 
 if __name__ == "__main__":

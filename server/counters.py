@@ -11,11 +11,8 @@ from time import monotonic
 from typing import TypeVar
 
 import peewee
-from limits.storage import RedisStorage, Storage
+from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
-from redis import RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from models.database import run_hastily
 from models.rate_counter import RateCounter
@@ -23,8 +20,6 @@ from models.unit import LOST
 
 Result = TypeVar("Result")
 
-ANSWER_SECONDS = 0.5
-"""Redis stands nearby: what takes longer is taken for an outage."""
 PAUSE_SECONDS = 10.0
 """For so long Redis is not asked again once it failed."""
 
@@ -70,28 +65,18 @@ class StoreCounters(Storage):
         RateCounter.clear(key)
 
 
-class RedisCounters(RedisStorage):
-    """Redis, which knows nothing of windows that are over."""
-
-    STORAGE_SCHEME = ["rollbook+redis"]  # noqa: RUF012  # the library declares it so
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, and return the count; a negative amount is given back, unless its window is over."""
-        if amount < 0 and self.get(key) < -amount:
-            return 0
-        return int(super().incr(key, expiry, amount))
-
-
 class Counters:
     """The shared counters of a process."""
 
     def __init__(self, url: str = "") -> None:
         self.store = FixedWindowRateLimiter(StoreCounters())
         self.redis: FixedWindowRateLimiter | None = None
+        self.redis_failures: tuple[type[Exception], ...] = ()
         if url:
-            once = Retry(NoBackoff(), 0)
-            waits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": once}
-            self.redis = FixedWindowRateLimiter(RedisCounters(url, key_prefix="rollbook", **waits))  # type: ignore[arg-type]
+            from server import redis_counters  # noqa: PLC0415  # Redis's library takes memory and time
+
+            self.redis = FixedWindowRateLimiter(redis_counters.connect(url))
+            self.redis_failures = redis_counters.FAILURES
         self._asked_again = 0.0
 
     def count(self, work: Callable[[FixedWindowRateLimiter], Result]) -> Result:
@@ -99,14 +84,14 @@ class Counters:
         if self.redis and monotonic() >= self._asked_again:
             try:
                 return work(self.redis)
-            except RedisError as error:
+            except self.redis_failures as error:
                 self._asked_again = monotonic() + PAUSE_SECONDS
                 log.warning("redis: %s; the store counts limited requests meanwhile", type(error).__name__)
         return run_hastily(lambda: work(self.store))
 
     def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
         """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
-        with suppress(*LOST, RedisError):
+        with suppress(*LOST, *self.redis_failures):
             if limiter is self.store:
                 run_hastily(lambda: work(limiter))
             else:

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from time import perf_counter
 
 import peewee
 from connexion.exceptions import ProblemException
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handlers import protocol
 from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
+from server.observation import HEADER, LIMIT, Observer
 from server.operation import Operation, OperationMiddleware
 from server.response import Reply, encode, send_reply, serialize
 from server.routing import CONTRACT
@@ -35,10 +37,16 @@ STATUSES: dict[int, type[protocol.ProtocolError]] = {
 
 
 class Door:
-    """Outermost middleware: answers every failure in the words of the contract that the path belongs to."""
+    """Outermost middleware: answers every failure in the words of the contract that the path belongs to.
 
-    def __init__(self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware) -> None:
+    Every request passes here, so this is where it gets its id and is observed.
+    """
+
+    def __init__(
+        self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware, observer: Observer
+    ) -> None:
         self.app = app
+        self.observer = observer
         self.contracts = {contract.stem: contract for contract in contracts}
         self.operations = operations
 
@@ -47,25 +55,33 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = False
+        begun = perf_counter()
+        status: int | None = None
+        request_id = self.observer.begin(scope)
 
         async def send_and_note(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((HEADER, request_id))
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_note)
         except Exception as error:
-            if begun:
+            if status is not None:
                 raise
-            await send_reply(self.reply(error, scope), scope, send)
+            await send_reply(self.reply(error, scope), scope, send_and_note)
+        finally:
+            self.observer.end(scope, status, begun)
 
     def reply(self, error: Exception, scope: Scope) -> Reply:
         """Say a failure in the words of its contract; one that the spec does not declare is a bug."""
         if isinstance(error, protocol.Bug):
             scope[BREACH] = error.detail
         error = recognize(error)
+        if isinstance(error, protocol.Throttled):
+            scope[LIMIT] = error.limit
         contract = self._contract(scope)
         operation = self.operations.find(scope)
         try:

@@ -34,6 +34,8 @@ class Placement:
         self.retry_after = settings.retry_after_seconds
         self.waiting = 0
         self.closed = False
+        self.store_threads = 0 if settings.embedded else settings.store_threads
+        self.at_store = 0
 
     async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
         """Run work that may read and write the store.
@@ -77,7 +79,11 @@ class Placement:
                 raise Unavailable(self.retry_after, "The store is too slow; try again later.")
             return within(left, work)
 
-        return await self._in(pool, in_time)
+        self.at_store += 1
+        try:
+            return await self._in(pool, in_time)
+        finally:
+            self.at_store -= 1
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self.closed:  # a connection that was kept may still bring a request

@@ -41,8 +41,13 @@ class SpecRoutes(AbstractRoutingAPI[AbstractOperation]):
     def _add_operation_internal(
         self, method: str, path: str, operation: AbstractOperation, name: str | None = None
     ) -> None:
-        route = {"api_base_path": self.base_path, "operation_id": operation.operation_id}
-        self.table.add(method.upper(), self.base_path + path, route)
+        route = {
+            "api_base_path": self.base_path,
+            "operation_id": operation.operation_id,
+            "name": operation.operation_id.rpartition(".")[2],
+            "path": self.base_path + path,
+        }
+        self.table.add(method.upper(), route["path"], route)
 
 
 class RouteTable(SpecMiddleware):

@@ -41,6 +41,9 @@ class Settings(Rules):
     log_level: str = "info"
     rate_limits: bool = True
     rate_limit_url: str = ""
+    request_log: bool = True
+    metrics_bind: str = ""
+    otlp_endpoint: str = ""
     max_body_bytes: int = 1_048_576
     shutdown_seconds: int = 30
     keepalive_seconds: int = 5
@@ -113,9 +116,12 @@ def _cast(name: str, text: str, default: Any) -> Any:
 
 def _check(settings: Settings, given: Any) -> None:
     """Check what has few values."""
-    port = settings.bind.rpartition(":")[2]
-    if not settings.host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise SettingError("ROLLBOOK_BIND: host:port is expected")
+    for name, address in (("bind", settings.bind), ("metrics_bind", settings.metrics_bind or settings.bind)):
+        host, _, port = address.rpartition(":")
+        if not host.strip("[]") or not port.isdigit() or not 0 < int(port) < 65_536:
+            raise SettingError(f"{PREFIX}{name.upper()}: host:port is expected")
+    if settings.otlp_endpoint and not settings.otlp_endpoint.startswith(("http://", "https://")):
+        raise SettingError("ROLLBOOK_OTLP_ENDPOINT: http://... or https://... is expected")
     try:
         read_networks(settings.trusted_proxies)
     except ValueError:

@@ -149,7 +149,7 @@ def test_a_missing_credential_is_told_in_indexy_where_it_is_asked_for(client: Te
 def test_what_only_a_handler_finds_out_has_its_row(stem: str) -> None:
     contract = next(contract for contract in load_contracts() if contract.stem == stem)
     nothing: Any = None
-    door = Door(app=nothing, contracts=[contract], operations=OperationMiddleware(nothing))
+    door = Door(app=nothing, contracts=[contract], operations=OperationMiddleware(nothing), observer=nothing)
     foreign = NotAMember() if stem == "annotation" else NotYours()  # a project is all that is foreign there
     for situation, error in (("session gone", SessionDead()), ("not yours", foreign)):
         reply = door.reply(error, {CONTRACT: stem, "path": "/", "method": "GET"})

@@ -72,5 +72,5 @@ def test_a_secret_is_found_wherever_it_lies(tmp_path: Path) -> None:
 
 
 def test_whatever_a_server_complains_of_is_found_in_its_log() -> None:
-    log = "Rollbook\n[2026-01-01 00:00:00 +0000] [1] [INFO] Listening\nbug: KeyError\n[x] [2] [ERROR] no\nbug: KeyError"
-    assert list(store.complaints(log)) == ["log: bug: KeyError", "log: [x] [2] [ERROR] no"]
+    log = 'Rollbook\n{"level": "info"}\nbug: KeyError\n{"level": "error"}\nbug: KeyError'
+    assert list(store.complaints(log)) == ["log: bug: KeyError", 'log: {"level": "error"}']

@@ -1,5 +1,6 @@
 """The store after the storm: whole, without orphans, without a secret in the clear; and the log of the server."""
 
+import json
 import re
 import sqlite3
 import time
@@ -7,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 DELIVERY_SECONDS = 10
-ORDINARY = re.compile(r"\[[^]]+\] \[\d+\] \[(INFO|DEBUG)\] ")
-"""How a line of the log begins that reports nothing wrong."""
+ORDINARY = ("debug", "info")
+"""Levels of lines that report nothing wrong."""
 
 RULES = {
     "a project whose owner is no member": """
@@ -72,7 +73,15 @@ def complaints(log: str) -> Iterator[str]:
     """Return each line of a server's log that reports something wrong, after those that greet the operator."""
     begun = False
     for line in dict.fromkeys(log.splitlines()):
-        ordinary = ORDINARY.match(line) is not None
+        ordinary = _level(line) in ORDINARY
         begun = begun or ordinary
         if begun and not ordinary:
             yield f"log: {line}"
+
+
+def _level(line: str) -> str | None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said.get("level") if isinstance(said, dict) else None
