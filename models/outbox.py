@@ -1,19 +1,27 @@
 """The outbox: messages to people, written with the change that causes them, delivered afterwards."""
 
+import secrets
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 import peewee
 
-from models import clock
+from models import clock, rules
 from models.database import Model, delete_some
-from models.rules import DAY, MINUTE
+from models.rules import DAY, HOUR, MINUTE
 from models.secret import unseal
 
 CLAIM_SECONDS = MINUTE
 """Who claims a message and is not done after this time is taken for dead; the message may be claimed again."""
 
 KEPT_SECONDS = 7 * DAY
-"""A delivered message stays this long, without its text, for an operator to see that it went."""
+"""A delivered message stays this long, without its text, for an operator to see that it went; one that was given up
+stays as long, to be tried again."""
+FIRST_PAUSE = 5
+"""Seconds after which a message is tried a second time; each later pause is twice as long."""
+LONGEST_PAUSE = HOUR
+NEVER = 2**62
+"""When a message is due that was given up."""
 
 
 class Notice(NamedTuple):
@@ -37,6 +45,10 @@ class OutboxMessage(Model):
     """When the message may be claimed. A claim moves it ahead, so that nobody else claims meanwhile."""
     attempts = peewee.IntegerField(default=0)
     delivered = peewee.BigIntegerField(null=True)
+    failed = peewee.BigIntegerField(null=True)
+    """When it was given up."""
+    error = peewee.CharField(max_length=128, null=True)
+    """Why it could not be delivered the last time."""
 
     class Meta:
         indexes = ((("delivered", "due"), False),)
@@ -67,23 +79,58 @@ class OutboxMessage(Model):
         for message in list(cls.select().where(waiting).order_by(cls.id).limit(10)):
             claimed = cls.update(due=now + CLAIM_SECONDS, attempts=cls.attempts + 1)
             if claimed.where(waiting, cls.id == message.id).execute():
+                message.attempts += 1
                 return message
         return None
 
     @classmethod
     def depths(cls) -> dict[str, int]:
-        """Count the messages that wait, by kind."""
+        """Count the messages that wait to be delivered, by kind; those given up wait no more."""
         number = peewee.fn.COUNT(cls.id)
-        waiting: Any = cls.select(cls.kind, number).where(cls.delivered.is_null()).group_by(cls.kind).tuples()
+        waiting: Any = cls.select(cls.kind, number).where(cls.delivered.is_null(), cls.failed.is_null()).group_by(cls.kind).tuples()
         return {"mail": 0, "sms": 0, **dict(waiting)}
 
     def mark_delivered(self) -> None:
         """Remember that the message went, and forget what it said."""
-        OutboxMessage.update(delivered=clock.now(), body="").where(OutboxMessage.id == self.id).execute()
+        gone = {"delivered": clock.now(), "body": "", "failed": None, "error": None}
+        OutboxMessage.update(**gone).where(OutboxMessage.id == self.id).execute()
+
+    def put_off(self, why: str, for_ever: bool) -> bool:
+        """Let a message that could not be delivered be due again later; tell whether it is given up instead.
+
+        It is after as many tries as the rules allow, or at once where another one is of no use.
+        """
+        lost = for_ever or self.attempts >= rules.current.delivery_tries
+        when = {"due": NEVER, "failed": clock.now()} if lost else {"due": clock.now() + _pause(self.attempts)}
+        mine = (OutboxMessage.id == self.id) & (OutboxMessage.attempts == self.attempts)  # not claimed again meanwhile
+        OutboxMessage.update(error=why, **when).where(mine, OutboxMessage.delivered.is_null()).execute()
+        return lost
+
+    @classmethod
+    def retry(cls, ids: Iterable[int] | None = None) -> int:
+        """Let messages that were given up be due now, with all their tries: those of these numbers, or all.
+
+        Returns how many there were.
+        """
+        given_up = cls.failed.is_null(False)
+        if ids is not None:
+            given_up &= cls.id.in_(list(ids))
+        again: int = cls.update(due=clock.now(), failed=None, attempts=0).where(given_up).execute()
+        return again
 
     @classmethod
     def purge(cls, batch: int) -> int:
-        """Delete up to a batch of messages that were delivered some time ago; return how many."""
+        """Delete up to a batch of messages that were delivered or given up some time ago; return how many."""
         # the newest row stays: SQLite would give its number again, and with it the name of a delivered file
         newest = cls.select(peewee.fn.MAX(cls.id))
-        return delete_some(cls, (cls.delivered <= clock.now() - KEPT_SECONDS) & (cls.id < newest), batch)
+        old = clock.now() - KEPT_SECONDS
+        gone: int = delete_some(cls, (cls.delivered <= old) & (cls.id < newest), batch)
+        lost = cls.delivered.is_null() & (cls.due == NEVER) & (cls.failed <= old)
+        lost_too: int = delete_some(cls, lost & (cls.id < newest), batch)
+        return gone + lost_too
+
+
+def _pause(attempts: int) -> int:
+    """Return the seconds before the next try; by chance up to half as long, so that not all come back at once."""
+    longest: int = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    return longest - secrets.randbelow(longest // 2 + 1)

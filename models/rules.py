@@ -35,6 +35,8 @@ class Rules:
 
     language: str = "zh"
     """Language of messages: `zh` or `en`."""
+    delivery_tries: int = 8
+    """After so many tries a message is given up, until the operator has it tried again."""
     mobile_code_seconds: int = 10 * MINUTE
     mobile_code_tries: int = 5
     email_link_seconds: int = 30 * MINUTE

@@ -18,6 +18,7 @@ from server.background import Repeating
 from server.counters import Counters
 from server.courier import Courier
 from server.credentials import ApiKey
+from server.delivery.carriers import carriers
 from server.errors import Door
 from server.housekeeper import Housekeeper
 from server.ledger import Ledger
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        tasks: list[Repeating] = [Courier(settings.data / "outbox"), Housekeeper()]
+        tasks: list[Repeating] = [Courier(carriers(settings)), Housekeeper()]
         if metrics:
             metrics.serve()
             tasks.append(metrics.pulse(placement))

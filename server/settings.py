@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 from models.notices import LANGUAGES
 from models.rules import Rules
 from server.client import Network, read_networks
+from server.delivery import smtp, webhook
+from server.delivery.mail import check_sender
 from server.origin import is_origin
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
 AT_LEAST_ONE = (
     *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
-    *("store_threads", "store_deadline_seconds"),
+    *("store_threads", "store_deadline_seconds", "delivery_tries"),
 )
 SHORTEST_KEY = 32
 """Bytes; HMAC-SHA256 is no stronger than its key."""
@@ -53,6 +55,10 @@ class Settings(Rules):
     retry_after_seconds: int = 1
     validate_responses: bool = True
     ledger: str = ""
+    mail_from: str = "rollbook@localhost"
+    smtp_url: str = field(default="", repr=False)
+    sms_webhook_url: str = field(default="", repr=False)
+    sms_webhook_secret: str = field(default="", repr=False)
 
     @property
     def host(self) -> str:
@@ -130,6 +136,7 @@ def _check(settings: Settings, given: Any) -> None:
         raise SettingError("ROLLBOOK_CORS_ORIGINS: origins such as https://example.com, parted by commas, are expected")
     if settings.rate_limit_url and not settings.rate_limit_url.startswith(("redis://", "rediss://", "redis+unix://")):
         raise SettingError("ROLLBOOK_RATE_LIMIT_URL: redis://, rediss:// or redis+unix:// is expected")
+    _check_delivery(settings)
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.language not in LANGUAGES:
@@ -141,6 +148,21 @@ def _check(settings: Settings, given: Any) -> None:
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
+
+
+def _check_delivery(settings: Settings) -> None:
+    """Check where messages are to go; what is wrong is told without the value, which may hold a secret."""
+    checks: dict[str, Callable[[], object]] = {
+        "mail_from": lambda: check_sender(settings.mail_from),
+        "smtp_url": lambda: settings.smtp_url and smtp.read_url(settings.smtp_url),
+        "sms_webhook_url": lambda: settings.sms_webhook_url and webhook.read_url(settings.sms_webhook_url),
+        "sms_webhook_secret": lambda: settings.sms_webhook_url and webhook.read_secret(settings.sms_webhook_secret),
+    }
+    for name, check in checks.items():
+        try:
+            check()
+        except ValueError as error:
+            raise SettingError(f"{PREFIX}{name.upper()}: {error}") from None
 
 
 def _complete(settings: Settings, given: Any) -> Settings:

@@ -160,7 +160,7 @@ def statements() -> Iterator[set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sqlite, "execute_sql", execute_and_note)
-        for module in ("models.database", "server.courier", "server.housekeeper"):
+        for module in ("models.database", "server.housekeeper"):
             patch.setattr(f"{module}.unit_of_work", serve_in_unit)
         yield seen
 

@@ -20,6 +20,8 @@ from models.database import unit_of_work
 from models.housekeeping import purge
 from models.outbox import CLAIM_SECONDS, KEPT_SECONDS, Notice, OutboxMessage
 from server.courier import Courier
+from server.delivery.carriers import Carrier
+from server.delivery.files import Files
 from server.settings import Settings
 from tests.conftest import Served
 
@@ -35,7 +37,13 @@ def folder(settings: Settings) -> Path:
 
 @pytest.fixture
 def courier(folder: Path) -> Courier:
-    return Courier(folder)
+    return Courier(files(folder))
+
+
+def files(folder: Path) -> dict[str, Carrier]:
+    """Return the carrier of all messages into a folder."""
+    carrier = Files(folder, "rollbook@localhost")
+    return {"mail": carrier, "sms": carrier}
 
 
 def post(kind: str = "sms", recipient: str = MOBILE, subject: str = "", body: str = "您的短信验证码是 637845") -> None:
@@ -122,7 +130,7 @@ def test_many_couriers_deliver_each_message_once(folder: Path) -> None:
 
     def carry(_: int) -> int:
         start.wait()
-        return Courier(folder).deliver_due()
+        return Courier(files(folder)).deliver_due()
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(carry, range(8))) == 40

@@ -1,8 +1,8 @@
-"""Put the nouns together: `rollbook account|session|key|project|audit|db ...`."""
+"""Put the nouns together: `rollbook account|session|key|project|outbox|audit|db ...`."""
 
 import typer
 
-from scripts.operator import account, audit, db, key, project, session
+from scripts.operator import account, audit, db, key, outbox, project, session
 from scripts.operator.failure import OneLine
 
 HELP = """
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for noun in (account, session, key, project, audit, db):
+for noun in (account, session, key, project, outbox, audit, db):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 if __name__ == "__main__":

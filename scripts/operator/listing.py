@@ -8,6 +8,7 @@ import peewee
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
+from models.outbox import OutboxMessage
 from models.project import Entity, Member, Project, Relation
 from models.session import Session
 
@@ -29,6 +30,12 @@ def sessions(account: Account | None) -> Iterator[Session]:
     """Yield the live sessions in order of id, with their accounts: all, or those of one."""
     live = Session.select(Session, Account).join(Account).where(Session.expires > clock.now())
     return _pages(live.where(Session.account == account) if account else live, Session.id)
+
+
+def messages(failed: bool) -> Iterator[OutboxMessage]:
+    """Yield the messages of the outbox in order of id: all, or those that were given up."""
+    real = OutboxMessage.select().where(OutboxMessage.recipient != "")  # what was written for nobody is not told
+    return _pages(real.where(OutboxMessage.failed.is_null(False)) if failed else real, OutboxMessage.id)
 
 
 def projects() -> Iterator[Project]:

@@ -1,0 +1,1 @@
+"""How messages leave the house: as files, by SMTP, by a webhook."""

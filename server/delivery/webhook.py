@@ -1,0 +1,72 @@
+"""Short messages by a webhook that is signed as Standard Webhooks has it (HMAC-SHA256 over id, time and body)."""
+
+import base64
+import binascii
+import ssl
+from datetime import UTC, datetime
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+import orjson
+import standardwebhooks
+
+from models import clock
+from models.outbox import OutboxMessage
+
+PATIENCE = 10
+"""Seconds that connecting and each piece of an answer may take."""
+PREFIX = "whsec_"
+KEY_BYTES = range(24, 65)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class RefusedByReceiver(Exception):
+    """Raised when the receiver answers with anything but success; `errno` is its status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.errno = status
+
+
+class Webhook:
+    """Posts each short message; `webhook-id` stays the same however often it is tried, so the receiver can tell."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.url = url
+        self.signer = standardwebhooks.Webhook(read_secret(secret))
+        self.client = httpx.Client(timeout=PATIENCE, verify=ssl.create_default_context())
+
+    def carry(self, message: OutboxMessage) -> None:
+        """Post a short message. Raises RefusedByReceiver."""
+        at = datetime.fromtimestamp(message.created, UTC).isoformat().replace("+00:00", "Z")
+        told = {"to": message.recipient, "text": message.text}
+        body = orjson.dumps({"type": "sms", "timestamp": at, "data": told})
+        headers = {"content-type": "application/json", **self._signed(f"msg_{message.created}_{message.id}", body)}
+        # the answer's body is not read: it says nothing, and may have no end
+        with self.client.stream("POST", self.url, content=body, headers=headers) as response:
+            if not response.is_success:
+                raise RefusedByReceiver(response.status_code)
+
+    def _signed(self, id: str, body: bytes) -> dict[str, str]:
+        now = datetime.fromtimestamp(clock.now(), UTC)
+        signature = self.signer.sign(id, now, body.decode())
+        return {"webhook-id": id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+
+
+def read_url(url: str) -> SplitResult:
+    """Read the address of a receiver. Raises ValueError unless short messages may be sent there: they hold codes."""
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise ValueError("https://... is expected (http:// on loopback only)")
+    return parts
+
+
+def read_secret(secret: str) -> bytes:
+    """Return the key that a secret stands for. Raises ValueError."""
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not secret.startswith(PREFIX) or len(key) not in KEY_BYTES:
+        raise ValueError("whsec_ and the base64 of 24 to 64 bytes is expected")
+    return key
