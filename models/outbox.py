@@ -87,8 +87,9 @@ class OutboxMessage(Model):
     def depths(cls) -> dict[str, int]:
         """Count the messages that wait to be delivered, by kind; those given up wait no more."""
         number = peewee.fn.COUNT(cls.id)
-        waiting: Any = cls.select(cls.kind, number).where(cls.delivered.is_null(), cls.failed.is_null()).group_by(cls.kind).tuples()
-        return {"mail": 0, "sms": 0, **dict(waiting)}
+        waiting = cls.delivered.is_null() & cls.failed.is_null()
+        found: Any = cls.select(cls.kind, number).where(waiting).group_by(cls.kind).tuples()
+        return {"mail": 0, "sms": 0, **dict(found)}
 
     def mark_delivered(self) -> None:
         """Remember that the message went, and forget what it said."""
