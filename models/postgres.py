@@ -22,7 +22,7 @@ ONE_AT_A_TIME = 8_262
 """Number of the advisory lock that stands for SQLite's one writer."""
 CONNECT_SECONDS = 2
 """For each host of the address; libpq knows no shorter time."""
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.3
 """For so long after it could not be reached, the store counts as away and nobody tries."""
 SLACK_SECONDS = 1
 """The server ends a slow statement by itself; one that does not is not waited for much longer."""
@@ -93,7 +93,7 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
             return super().execute_sql(sql, params)
         except peewee.InternalError as error:
             if _sqlstate(error) in READ_ONLY:
-                raise peewee.OperationalError(*error.args) from None
+                raise peewee.OperationalError(getattr(error, "orig", None), *error.args) from None
             raise
 
     def may_be_repeated(self, error: BaseException) -> bool:
@@ -144,4 +144,4 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
 
 def _sqlstate(error: BaseException) -> str | None:
     """Return the state that the server gave with an error."""
-    return getattr(error.args[0] if error.args else None, "sqlstate", None)
+    return getattr(getattr(error, "orig", None), "sqlstate", None)

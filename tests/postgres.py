@@ -47,10 +47,16 @@ class PostgresServer:
         """Stop the server: `fast`, or `immediate` as if the power had gone."""
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
 
-    def execute(self, statement: LiteralString) -> None:
-        """Run a statement beside the server under test."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement)
+    def execute(self, *statements: LiteralString) -> None:
+        """Run statements beside the server under test, also where it is read-only by default."""
+        with psycopg.connect(self.url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def create(self, name: str) -> str:
+        """Make another database, empty, and return its address."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", name)
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def remove(self) -> None:
         """Stop the server for good."""
