@@ -105,7 +105,7 @@ def test_every_language_has_the_same_notices_with_the_same_values() -> None:
         for language, folder in ((language, FOLDER / language) for language in LANGUAGES)
     }
     assert values["en"] == values["zh"]
-    assert len(values["en"]) == 5
+    assert values["en"]
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,19 @@ from server import settings
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Connect to the store, as it is."""
+    """Connect to the store, as it is; what is done inside is the operator's doing."""
     current = settings.read()
     rules.apply(current)
-    caller.current.set(lambda: Caller(OPERATOR))
     try:
         connect(current.database_url)
     except ValueError as error:
         raise Refused(f"ROLLBOOK_DATABASE_URL: {error}") from None
+    before = caller.current.set(lambda: Caller(OPERATOR))
     try:
         with database.patience():
             yield
     finally:
+        caller.current.reset(before)
         database.close()
 
 
