@@ -11,12 +11,13 @@ from email.utils import formatdate
 from threading import current_thread
 from typing import Any
 
+import argon2
 import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from handlers import signed
-from models import clock, passwords, rules
+from models import clock, rules
 from models.access_key import AccessKey
 from models.account import Account
 from models.database import database, unit_of_work
@@ -663,13 +664,13 @@ def test_passwords_are_hashed_in_threads_of_their_own(
 ) -> None:
     threads = []
 
-    def note(*arguments: str) -> str:
+    def note(*arguments: object) -> str:
         threads.append(current_thread().name)
         raise WrongCredentials
 
     Session.open(alice, "signed", TOKEN)
-    monkeypatch.setattr(passwords, "hash", note)
-    monkeypatch.setattr(passwords, "verify", note)
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", note)
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", note)
     assert ask(**REQUESTS[action] | {"userid": "alice"}).json()["errno"] == 1002
     assert [name.partition("_")[0] for name in threads] == ["hashing"]
 

@@ -11,7 +11,7 @@ from scripts.enumerating.probes import KNOWN_EMAIL, KNOWN_MOBILE, PROBES
 from scripts.enumerating.server import ROOT, Server
 
 PAGE = ROOT / "scripts/documentation/pages/enumeration.md"
-BEGIN = "<!-- measured -->\n"
+BEGIN = "## Measured\n"
 LEVEL = 0.01
 """Chance that some operation of a run is called leaky although none is."""
 HEAD = (
