@@ -8,8 +8,10 @@ ProtocolError
 ├── PathNotFound          404
 ├── MethodNotAllowed      405
 ├── TooLarge              413
+├── UriTooLong            414
 ├── UnsupportedMediaType  415
 ├── Throttled             429
+├── HeadersTooLarge       431
 ├── Bug                   500
 └── Unavailable           503
 """
@@ -100,6 +102,20 @@ class TooLarge(ProtocolError):
 
     status, title = 413, "Content Too Large"
     usual = "The body is too large."
+
+
+class UriTooLong(ProtocolError):
+    """Raised when path and query are longer than the server reads."""
+
+    status, title = 414, "URI Too Long"
+    usual = "The URL is too long."
+
+
+class HeadersTooLarge(ProtocolError):
+    """Raised when there are more headers, or larger ones, than the server reads."""
+
+    status, title = 431, "Request Header Fields Too Large"
+    usual = "The headers are too many or too large."
 
 
 class UnsupportedMediaType(ProtocolError):

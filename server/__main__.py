@@ -15,6 +15,7 @@ from server.exposition import listen
 from server.logs import GunicornLog, configure
 from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
+from server.worker import Worker
 
 if TYPE_CHECKING:
     from server.metrics import Metrics
@@ -33,12 +34,15 @@ class Gunicorn(BaseApplication):
         options = {
             "bind": self.settings.bind,
             "workers": self.settings.workers,
-            "worker_class": "asgi",
+            "worker_class": Worker,
             "graceful_timeout": self.settings.shutdown_seconds,
             "keepalive": self.settings.keepalive_seconds,
             "loglevel": self.settings.log_level,
             "logger_class": GunicornLog,
-            "limit_request_line": 32_768,  # the longest values that a URL may carry, percent-encoded, take 20,000
+            # beyond our own limits, so that the contract answers; what is larger still, gunicorn refuses by itself
+            "limit_request_line": 2 * self.settings.max_url_bytes + 1024,
+            "limit_request_fields": self.settings.max_headers + 100,
+            "limit_request_field_size": 2 * self.settings.max_header_bytes,
             # only `X-Forwarded-Proto`: a list of names that a proxy may not know is a list of names to be spoofed by
             "forwarded_allow_ips": ",".join(map(str, self.settings.trusted_networks)),
             "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},

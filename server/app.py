@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
             *([partial(Ledger, file=Path(settings.ledger))] if settings.ledger else []),
             *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
             partial(Door, contracts=contracts, operations=operations, observer=observer),
-            RouteTable,
+            partial(RouteTable, settings=settings),
             SecurityMiddleware,
             LifespanMiddleware,
         ],

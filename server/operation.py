@@ -42,7 +42,7 @@ class Operation:
         self.function = operation.function
         wanted = inspect.signature(self.function).parameters
         self.wants_user = "user" in wanted
-        self.request = RequestReader(operation, wanted, settings.max_body_bytes)
+        self.request = RequestReader(operation, wanted, settings)
         self.response = ResponseWriter(operation, settings.validate_responses, headers)
         self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
         self.guard = Guard(operation, settings.policy)

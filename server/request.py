@@ -11,6 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope
 
 from handlers.protocol import Malformed, TooLarge, UnsupportedMediaType
+from server.settings import Settings
 from server.validation import Schema, compile_schema, make_cast, merge, properties
 
 FORM = "application/x-www-form-urlencoded"
@@ -127,8 +128,9 @@ def read_cookie(scope: Scope, name: str) -> str | None:
 class Body:
     """The declared body of a request, by media type."""
 
-    def __init__(self, declared: dict[str, Any], limit: int) -> None:
-        self.limit = limit
+    def __init__(self, declared: dict[str, Any], settings: Settings) -> None:
+        self.limit = settings.max_body_bytes
+        self.most_deep = settings.max_json_depth
         self.required: bool = declared.get("required", False)
         self.media = {name.lower(): content["schema"] for name, content in declared["content"].items()}
         self.checks = {name: compile_schema(schema) for name, schema in self.media.items()}
@@ -149,7 +151,7 @@ class Body:
         if not data:
             raise Malformed("body: missing")
         media_type = media_type or next(iter(self.checks))
-        value = self._parse_form(data) if media_type == FORM else _parse_json(data)
+        value = self._parse_form(data) if media_type == FORM else _parse_json(data, self.most_deep)
         wrong = self.checks[media_type](value)
         if wrong:
             raise Malformed(f"body: {wrong}")
@@ -168,11 +170,21 @@ class Body:
         }
 
 
-def _parse_json(data: bytes) -> Any:
+def _parse_json(data: bytes, most_deep: int) -> Any:
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"body: not JSON ({error.msg}, line {error.lineno} column {error.colno})") from None
+    # hardly a body has so many brackets that it could be too deep
+    if data.count(b"[") + data.count(b"{") > most_deep and _is_deeper(value, most_deep):
+        raise Malformed(f"body: nested more than {most_deep} deep")
+    return value
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Tell whether arrays and objects stand in each other more than so many deep."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inside is not None and (most == 0 or any(_is_deeper(item, most - 1) for item in inside))
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -204,10 +216,10 @@ async def skip_body(scope: Scope, receive: Receive, limit: int) -> None:
 class RequestReader:
     """Turns the request of one operation into the arguments of its handler."""
 
-    def __init__(self, operation: AbstractOperation, wanted: Iterable[str], body_limit: int) -> None:
+    def __init__(self, operation: AbstractOperation, wanted: Iterable[str], settings: Settings) -> None:
         self.parameters = [Parameter(declared) for declared in operation.parameters]
-        self.body = Body(operation.request_body, body_limit) if operation.request_body else None
-        self.body_limit = body_limit
+        self.body = Body(operation.request_body, settings) if operation.request_body else None
+        self.body_limit = settings.max_body_bytes
         self.wanted = frozenset(wanted)
         self.secrets = frozenset(_password_names(operation))
 

@@ -14,7 +14,8 @@ from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handlers.protocol import MethodNotAllowed
+from handlers.protocol import HeadersTooLarge, MethodNotAllowed, UriTooLong
+from server.settings import Settings
 
 CONTRACT = "rollbook.contract"
 """Key of the ASGI scope: the stem of the contract that a path belongs to."""
@@ -53,8 +54,11 @@ class SpecRoutes(AbstractRoutingAPI[AbstractOperation]):
 class RouteTable(SpecMiddleware):
     """Finds the operation and leaves its name in the scope, where Connexion's middlewares look for it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self.most_url = settings.max_url_bytes
+        self.most_headers = settings.max_headers
+        self.most_head = settings.max_header_bytes
         self.concrete: dict[str, tuple[str, Methods]] = {}
         self.templates: list[tuple[re.Pattern[str], str, Methods]] = []
         self._stem = ""
@@ -92,14 +96,27 @@ class RouteTable(SpecMiddleware):
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route a request. Raises MethodNotAllowed."""
+        """Route a request. Raises MethodNotAllowed, UriTooLong, HeadersTooLarge."""
         if scope["type"] == "http":
             route: dict[str, Any] = {"api_base_path": None, "operation_id": None}
             matched = self.match(scope)
             if matched:
                 scope[CONTRACT], methods, scope["path_params"] = matched
+            self._measure(scope)
+            if matched:
                 if scope["method"] not in methods:
                     raise MethodNotAllowed(allow=sorted(methods))
                 route = methods[scope["method"]]
             scope.setdefault("extensions", {})[ROUTING_CONTEXT] = route
         await self.app(scope, receive, send)
+
+    def _measure(self, scope: Scope) -> None:
+        """Refuse what is too large, in the words of the contract whose path it is."""
+        if len(scope.get("query_string", b"")) + len(scope.get("raw_path", b"")) > self.most_url:
+            raise UriTooLong
+        size = 0
+        headers = scope.get("headers", ())
+        for name, value in headers:
+            size += len(name) + len(value)
+        if size > self.most_head or len(headers) > self.most_headers:
+            raise HeadersTooLarge

@@ -20,7 +20,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
 AT_LEAST_ONE = (
     *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
-    *("store_threads", "store_deadline_seconds", "delivery_tries"),
+    *("store_threads", "store_deadline_seconds", "delivery_tries", "request_seconds", "max_connections"),
+    *("max_url_bytes", "max_headers", "max_header_bytes", "max_json_depth"),
 )
 SHORTEST_KEY = 32
 """Bytes; HMAC-SHA256 is no stronger than its key."""
@@ -46,7 +47,14 @@ class Settings(Rules):
     request_log: bool = True
     metrics_bind: str = ""
     otlp_endpoint: str = ""
+    max_url_bytes: int = 32_768
+    """The longest values that a URL may carry, percent-encoded, take 20,000."""
+    max_headers: int = 100
+    max_header_bytes: int = 32_768
     max_body_bytes: int = 1_048_576
+    max_json_depth: int = 32
+    max_connections: int = 1_000
+    request_seconds: int = 30
     shutdown_seconds: int = 30
     keepalive_seconds: int = 5
     store_threads: int = 4

@@ -14,7 +14,7 @@ from server.specs import FOLDER, load_contracts
 Pair = tuple[str, str, str | None, int, str | None]
 """Contract, operation, action, status, media type. No action: whatever was asked for. No media type: no body."""
 
-BEFORE_ROUTING = (404, 405)
+BEFORE_ROUTING = (404, 405, 414, 431)
 """What a path of a contract answers where no operation is meant."""
 
 

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from handlers.protocol import MethodNotAllowed
 from server.routing import RouteTable
+from server.settings import Settings
 from server.specs import Contract, load_contracts
 
 CONTRACTS = {contract.stem: contract for contract in load_contracts()}
@@ -20,7 +21,7 @@ async def _nowhere(scope: Scope, receive: Any, send: Any) -> None:
 
 
 def _table(*contracts: Contract) -> RouteTable:
-    table = RouteTable(_nowhere)
+    table = RouteTable(_nowhere, Settings())
     for contract in contracts:
         table.add_api(
             Specification.load(contract.document),
