@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
+from string import Template
 
 import httpx2
 import psycopg
@@ -110,6 +111,22 @@ def test_the_compose_file_fits_the_others() -> None:
 def test_no_secret_stands_in_a_file() -> None:
     for file in FILES:
         assert not re.search(r"(PASSWORD|KEY): (?!\$\{\w+:\?\}$)\S", file.read_text(), re.MULTILINE), file
+
+
+def test_the_page_of_the_cluster_fills_in_all_that_its_files_want(tmp_path: Path) -> None:
+    page = (ROOT / "scripts/documentation/pages/cluster.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (given,) = [block for block in blocks if "envsubst" in block]
+    settings = tmp_path / "cluster.env"
+    settings.write_text(given.partition("<<'END'\n")[2].partition("END\n")[0])
+    for file in sorted((DEPLOY / "cluster").iterdir()):
+        assert f"deploy/cluster/{file.name}" in given
+        wanted = set(re.findall(r"\$\{(\w+)\}", file.read_text()))
+        show = f"set -eu; export programs=; . {settings}; export -p"
+        ran = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)  # noqa: S607
+        assert wanted <= set(re.findall(r"^declare -x (\w+)=", ran.stdout, re.MULTILINE)), file.name
+    filled = Template((DEPLOY / "cluster/patroni.yml").read_text()).substitute(dict.fromkeys(wanted, "x"))
+    assert yaml.safe_load(filled)["bootstrap"]["dcs"]["synchronous_mode"] is True
 
 
 def test_the_unit_file_has_no_known_fault(tmp_path: Path) -> None:

@@ -176,8 +176,12 @@ def test_two_instances_over_one_store_behave_as_one(store: PostgresServer, serve
 
 
 def test_a_store_of_a_newer_version_is_not_served(store: PostgresServer, serve: Callable[..., Served]) -> None:
-    serve(ROLLBOOK_DATABASE_URL=store.url).end()
+    server = serve(ROLLBOOK_DATABASE_URL=store.url)
+    assert httpx2.get(f"{server.url}/readyz").status_code == 200
     store.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', now())")
+    assert httpx2.get(f"{server.url}/readyz").status_code == 503
+    assert httpx2.get(f"{server.url}/healthz").status_code == 200
+    server.end()
     ended = subprocess.run(
         [ROOT / "scripts/serve"],
         env=os.environ | CHEAP | {"ROLLBOOK_DATABASE_URL": store.url, "ROLLBOOK_BIND": "127.0.0.1:1"},

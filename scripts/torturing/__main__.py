@@ -39,6 +39,7 @@ def main(
     engine: Annotated[list[str] | None, typer.Option(help="sqlite, postgresql or cluster; default: all.")] = None,
     kills: Annotated[int, typer.Option(min=1, help="How often something is killed on each engine.")] = 20,
     writers: Annotated[int, typer.Option(min=1, help="Clients that write at the same time.")] = 6,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds that a client waits between two acts.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed kills the same in the same order.")] = 1,
     output: Annotated[Path, typer.Option(help="Where the JSON goes.")] = BUILD / "torture.json",
 ) -> None:
@@ -46,18 +47,16 @@ def main(
     names = engine or list(TOWNS)
     if unknown := set(names) - TOWNS.keys():
         sys.exit(f"torture: no engine {min(unknown)!r}; there are {', '.join(TOWNS)}")
-    runs = [torture(TOWNS[name], kills, writers, seed) for name in names]
+    runs = [torture(TOWNS[name], output.parent / "torture" / name, kills, writers, pause, seed) for name in names]
     print(show(runs))
     report = {"machine": machine(), "command": f"./scripts/torture {' '.join(sys.argv[1:])}".strip(), "runs": runs}
-    output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(report, ensure_ascii=False, indent=1))
     print(f"all numbers: {output}")
     sys.exit(1 if any(run["complaints"] for run in runs) else 0)
 
 
-def torture(kind: type[Town], kills: int, count: int, seed: int) -> dict[str, Any]:
-    """Let writers write, kill, compare; return what was counted."""
-    folder = BUILD / "torture" / kind.name
+def torture(kind: type[Town], folder: Path, kills: int, count: int, pause: float, seed: int) -> dict[str, Any]:
+    """Let writers write, kill, compare; return what was counted. folder: for store, logs and journals."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     random = Random(seed)
@@ -70,6 +69,7 @@ def torture(kind: type[Town], kills: int, count: int, seed: int) -> dict[str, An
         writers = [_settle(number, urls, accesskey, folder, Random(f"{seed} {number}")) for number in range(count)]
         inspector = Inspector(Doors(Roving(urls, Random(seed)), accesskey), Random(seed))
         for writer in writers:
+            writer.pause = pause
             writer.start()
         complaints: list[str] = []
         healing, killed = [], []

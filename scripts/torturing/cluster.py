@@ -1,6 +1,5 @@
-"""The cluster that the operator guide describes, on one machine: etcd, and three PostgreSQL servers under Patroni."""
+"""The cluster that the operator guide describes, on one machine: three times etcd, Patroni and PostgreSQL."""
 
-import itertools
 import os
 import pwd
 import secrets
@@ -16,7 +15,7 @@ from typing import Any
 import httpx2
 import psycopg
 
-from scripts.benchmark.process import ROOT, free_port
+from scripts.benchmark.process import ROOT
 from scripts.torturing.town import (
     Kill,
     TortureError,
@@ -29,48 +28,56 @@ from scripts.torturing.town import (
     wait_for,
 )
 
-CONFIGURATION = ROOT / "deploy" / "cluster" / "patroni.yml"
+DEPLOY = ROOT / "deploy" / "cluster"
 ACCOUNT = "postgres"
 """Who runs etcd, Patroni and PostgreSQL when the run is root's."""
-HOST = "127.0.0.1"
 NODES = 3
 ELECTION_SECONDS = 120
 
 
 class Node:
-    """A machine of the cluster: Patroni and its PostgreSQL.
+    """A machine of the cluster, with an address of its own: etcd, Patroni and its PostgreSQL.
 
-    start: starts a program of the cluster. values: what its configuration file wants to know.
+    start: starts a program of the cluster. values: what the files of deploy/cluster want to know.
     """
 
     def __init__(self, name: str, folder: Path, start: Callable[..., Any], values: dict[str, Any]) -> None:
-        self.name, self.start_program = name, start
-        self.port, self.api_port = free_port(), free_port()
+        self.name, self.host, self.start_program = name, values[name], start
         self.home = folder / name
         self.data, self.configuration, self.log = self.home / "data", folder / f"{name}.yml", folder / f"{name}.log"
-        known = {"name": name, "host": HOST, "port": self.port, "api_port": self.api_port, "data": self.data}
-        self.configuration.write_text(Template(CONFIGURATION.read_text()).substitute(known | values))
-        self.patroni: subprocess.Popen[bytes] | None = None
+        known = values | {"name": name, "host": self.host, "data": self.data, "sockets": self.home}
+        self.configuration.write_text(Template((DEPLOY / "patroni.yml").read_text()).substitute(known))
+        lines = Template((DEPLOY / "etcd.env").read_text()).substitute(known).splitlines()
+        self.environment = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+        self.environment |= {"ETCD_DATA_DIR": str(self.home / "etcd"), "ETCD_LOG_LEVEL": "error"}
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start Patroni, unless it runs; it starts PostgreSQL."""
-        if self.patroni is None or self.patroni.poll() is not None:
-            self.patroni = self.start_program(self.log, self.home, "patroni", self.configuration)
+        """Start what does not run; Patroni starts PostgreSQL."""
+        commands = {"etcd": (), "patroni": (self.configuration,)}
+        for program, arguments in commands.items():
+            if program not in self.started or self.started[program].poll() is not None:
+                self.started[program] = self.start_program(self, program, *arguments)
 
     @property
     def postmaster(self) -> int:
         """Return the number of PostgreSQL's first process."""
         return postmaster_of(self.data)
 
+    def kill(self, program: str) -> None:
+        """Kill one program: what it started goes on without it."""
+        if program in self.started:
+            kill(self.started[program].pid)
+            self.started[program].wait()
+
     def kill_patroni(self) -> None:
-        """Kill Patroni alone: PostgreSQL goes on without it."""
-        if self.patroni:
-            kill(self.patroni.pid)
-            self.patroni.wait()
+        """Kill Patroni alone."""
+        self.kill("patroni")
 
     def kill_machine(self) -> None:
         """Kill all that runs on it."""
-        self.kill_patroni()
+        for program in self.started:
+            self.kill(program)
         if is_alive(self.postmaster):
             kill_tree(self.postmaster)
 
@@ -81,7 +88,6 @@ class ClusterTown(Town):
     name = "cluster"
     instances_count, workers = 2, 1
     nodes: tuple[Node, ...] = ()
-    etcd: Any = None
 
     def start_store(self) -> str:
         """Make the cluster, and in it an account and a database for Rollbook."""
@@ -95,46 +101,34 @@ class ClusterTown(Town):
             self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
             os.chown(self.base, entry.pw_uid, entry.pw_gid)
         self.password = password = secrets.token_hex(16)
-        client, peer = (f"http://{HOST}:{free_port()}" for _ in range(2))
-        home = self.base / "etcd"
-        options = {
-            "--name": "etcd",
-            "--data-dir": home / "data",
-            "--log-level": "error",
-            "--listen-client-urls": client,
-            "--advertise-client-urls": client,
-            "--listen-peer-urls": peer,
-            "--initial-advertise-peer-urls": peer,
-            "--initial-cluster": f"etcd={peer}",
-        }
-        self.etcd = self._start(self.base / "etcd.log", home, "etcd", *itertools.chain(*options.items()))
-        values = {
-            "etcd": client.removeprefix("http://"),
-            "network": f"{HOST}/32",
-            "password": password,
-            "programs": _programs(),
-            "sockets": self.base,
-        }
-        self.nodes = tuple(Node(f"node{number}", self.base, self._start, values) for number in range(1, NODES + 1))
+        network = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(256)}"
+        values = {f"db{number}": f"{network}.{number}" for number in range(1, NODES + 1)}
+        values |= {"network": "127.0.0.0/8", "password": password, "programs": str(_programs())}
+        self.nodes = tuple(Node(f"db{number}", self.base, self._start, values) for number in range(1, NODES + 1))
         self.last_leader = ""
         self.heal_store()
         self._ask(f"CREATE ROLE rollbook LOGIN PASSWORD '{password}'", "CREATE DATABASE rollbook OWNER rollbook")
-        hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+        hosts = ",".join(node.host for node in self.nodes)
         return f"postgresql://rollbook:{password}@{hosts}/rollbook?target_session_attrs=read-write"
 
-    def _start(self, log: Path, home: Path, program: str, *arguments: object) -> Any:
-        home.mkdir(mode=0o700, exist_ok=True)
+    def _start(self, node: Node, program: str, *arguments: object) -> Any:
+        node.home.mkdir(mode=0o700, exist_ok=True)
         if self.account:
-            os.chown(home, self.account["user"], self.account["group"])
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-        with log.open("a") as output:
+            os.chown(node.home, self.account["user"], self.account["group"])
+        environment = {"PATH": os.environ["PATH"], "HOME": str(node.home), **node.environment}
+        with node.log.open("a") as output:
             return subprocess.Popen(
-                [program, *map(str, arguments)], cwd=home, env=environment, stdout=output, stderr=output, **self.account
+                [program, *map(str, arguments)],
+                cwd=node.home,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                **self.account,
             )
 
     def _ask(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements on the leader, and return what the last one gave."""
-        address = f"postgresql://postgres:{self.password}@{HOST}:{self.leader().port}/postgres?connect_timeout=2"
+        address = f"postgresql://postgres:{self.password}@{self.leader().host}/postgres?connect_timeout=2"
         with psycopg.connect(address, autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
@@ -146,7 +140,7 @@ class ClusterTown(Town):
         """Return name -> role and state, as any living machine tells them."""
         for node in self.nodes:
             try:
-                answer = httpx2.get(f"http://{HOST}:{node.api_port}/cluster", timeout=5).json()
+                answer = httpx2.get(f"http://{node.host}:8008/cluster", timeout=5).json()
                 return {one["name"]: (one["role"], one["state"]) for one in answer["members"]}
             except (httpx2.TransportError, KeyError, ValueError):
                 continue
@@ -215,10 +209,7 @@ class ClusterTown(Town):
         """End the cluster; keep its logs."""
         for node in self.nodes:
             node.kill_machine()
-        if self.etcd:
-            self.etcd.kill()
-            self.etcd.wait()
-        shutil.copytree(self.base, self.folder / "cluster", ignore=shutil.ignore_patterns("etcd", "node?", ".s.*"))
+        shutil.copytree(self.base, self.folder / "cluster", ignore=shutil.ignore_patterns("db?"))
         shutil.rmtree(self.base)
 
     def describe(self) -> str:

@@ -12,7 +12,7 @@ import orjson
 from models.audit_check import events, head, verify
 from models.database import database, run_unit
 from models.integrity import findings
-from models.outbox import CLAIM_SECONDS
+from models.outbox import CLAIM_SECONDS, OutboxMessage
 from scripts.torturing.journal import Fact, Journal
 from scripts.torturing.writers import Doors
 
@@ -178,7 +178,11 @@ def broken_audit() -> list[str]:
 
 
 def miscarried(outbox: Path, journals: list[Journal]) -> list[str]:
-    """Wait until the couriers have nothing left to carry; return what was not delivered, or more than once."""
+    """Wait until the couriers have nothing left to carry; return what was not delivered, or more than once.
+
+    The minute is over at once in which nobody else takes what a courier died with.
+    """
+    run_unit(lambda: OutboxMessage.update(due=0).where(OutboxMessage.delivered.is_null()).execute())
     until = time.monotonic() + 2 * CLAIM_SECONDS
     waiting = "SELECT COUNT(*) FROM outbox_message WHERE delivered IS NULL"
     while _count(waiting) and time.monotonic() < until:

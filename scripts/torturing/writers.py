@@ -63,8 +63,11 @@ class Doors:
 class Writer(threading.Thread):
     """Acts until it is told to stop; while it must pause it leaves the doors alone.
 
-    project: number of a project that `<prefix>owner` owns, for friends to be invited to.
+    project: number of a project that `<prefix>owner` owns, for friends to be invited to. pause: seconds between two
+    acts.
     """
+
+    pause = 0.0
 
     def __init__(self, number: int, doors: Doors, journal: Journal, random: Random, project: str) -> None:
         super().__init__(name=f"writer {number}", daemon=True)
@@ -85,6 +88,7 @@ class Writer(threading.Thread):
                 self.may_run.wait(1)
                 continue
             self.rests.clear()
+            time.sleep(self.pause)
             try:
                 self.step()
             except Exception as error:  # a writer that dies would make the run look better than it is

@@ -1,0 +1,23 @@
+"""Crash tests, the short way; `scripts/torture` goes on for longer, and has a cluster too."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_was_acknowledged_outlives_whatever_is_killed(tmp_path: Path, engine: str) -> None:
+    output = tmp_path / "torture.json"
+    options = ["--kills", "2", "--writers", "2", "--pause", "0.05", "--seed", "12"]
+    command = ["-m", "scripts.torturing", "--engine", engine, *options, "--output", output]
+    ran = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (run,) = json.loads(output.read_text())["runs"]
+    assert (run["kills"], run["lost"], run["half-done"], run["wrong"]) == (2, 0, 0, 0)
+    assert run["acknowledged"] > 100
+    assert run["asked"] > 100
