@@ -28,7 +28,6 @@ def test_five_contracts_and_the_reference_agree_at_every_step(
         world.explore(FiveDoors, steps, pytestconfig.getoption("seed"), shrink=pytestconfig.getoption("shrink"))
     finally:
         record_property("steps", world.steps)
-    assert world.steps >= steps
 
 
 def _accept_everywhere(contract: str, secret_of_another: str) -> Session:

@@ -135,7 +135,8 @@ def _limits(operation: Operation) -> str:
     for limit in operation.spec.get("x-rate-limit", ()):
         who = f"{limit['per']} (`{limit['of']}`)" if "of" in limit else limit["per"]
         text = f"{limit['limit']} {limit.get('counts', 'requests')} in {_duration(limit['seconds'])} for each {who}"
-        texts.append(text + "".join(f", `{action}`" for action in limit.get("actions", ())))
+        actions = ", ".join(f"`{action}`" for action in limit.get("actions", ()))
+        texts.append(f"{actions}: {text}" if actions else text)
     return f"**Limits:** {'; '.join(texts)}." if texts else ""
 
 

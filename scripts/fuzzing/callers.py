@@ -22,6 +22,8 @@ OWNER = "owner"
 PROJECT = "1"
 """The first project of the store, which the runner imports."""
 
+MOST_TRIES = 10
+
 Credential = str | None
 
 
@@ -53,10 +55,13 @@ class Caller:
         self.note(accesskey)
 
     def session(self) -> str:
-        """Return the credential of the session in use, or of a new one."""
+        """Return the credential of the session in use, or of a new one. Raises RuntimeError where none can be had."""
         if self.credential is None and self.username:
             self.credential = self.log_in()
+        tries = itertools.count(1)
         while self.credential is None:  # the account was renamed, deleted, or got another password
+            if next(tries) > MOST_TRIES:
+                raise RuntimeError(f"{self.stem}: registering and logging in gave no credential {MOST_TRIES} times")
             number = next(self.numbers)
             self.username, self.password = f"fuzz-{number}", f"plaintext-password-{number}-of-the-{self.stem}-caller"
             self.note(self.password)

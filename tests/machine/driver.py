@@ -46,7 +46,6 @@ class World:
         shrink: look for the shortest way to what is wrong, which takes minutes.
         """
         wanted = hypothesis.settings(
-            max_examples=1 + steps // each,
             stateful_step_count=each,
             deadline=None,
             database=None,
@@ -58,7 +57,9 @@ class World:
         def make() -> Driver:
             return machine(self)
 
-        run_state_machine_as_test(hypothesis.seed(seed)(make), settings=wanted)
+        while self.steps < steps:  # a run may end early
+            wanted = hypothesis.settings(wanted, max_examples=1 + (steps - self.steps) // each)
+            run_state_machine_as_test(hypothesis.seed(seed + self.steps)(make), settings=wanted)
 
 
 def choose(known: Callable[[Any], list[Any]], better: Callable[[Any], list[Any]] | None = None) -> Any:
