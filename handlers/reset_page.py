@@ -42,7 +42,11 @@ def form(username: str, code: str, refusal: str = "") -> str:
 <label for="username">用户名 <span lang="en">Username</span></label>
 <input id="username" value="{escape(username)}" autocomplete="username" readonly>
 <label for="newPassword">新密码 <span lang="en">New password</span></label>
-<input id="newPassword" name="newPassword" type="password" maxlength="256" autocomplete="new-password" required>
+<input id="newPassword" name="newPassword" type="password" maxlength="256" autocomplete="new-password"
+ aria-describedby="advice" required>
+<p id="advice">几个互不相关的词连在一起，容易记，也难以猜到；任何字符都可以用。
+<span lang="en">A few words that have nothing to do with each other are easy to keep and hard to guess.
+Any characters will do.</span></p>
 <input type="hidden" name="code" value="{escape(code)}">
 <button>重设密码 <span lang="en">Set password</span></button>
 </form>""",

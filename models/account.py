@@ -194,6 +194,9 @@ class Account(Model):
             self._write(**columns)
         if changed:
             note(Event.CONTACT_CHANGED, self.id, fields=changed)
+        for what in ("username", "mobile"):
+            if what in changed:
+                _tell(before_email, what)
         if "email" in changed:
             _tell(before_email, "email_left")
             _tell(*((holder.email, "email_taken") if holder else (self.email, "email_set")))

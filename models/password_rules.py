@@ -1,10 +1,15 @@
 """What a password must be that is about to be set. Who logs in is never asked for it."""
 
+import string
 from functools import cache
 
 from models import rules
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
 from models.names import fold
+
+PRODUCT = "rollbook"
+AROUND = string.digits + string.punctuation + " "
+"""What makes no other word of a word that is near at hand."""
 
 
 def check(password: str, *usernames: str) -> None:
@@ -21,8 +26,12 @@ def check(password: str, *usernames: str) -> None:
     folded = fold(password)
     if folded in map(fold, usernames):
         raise PasswordIsUsername
-    if folded in common():
+    if folded in common() or folded.strip(AROUND) in _near_at_hand():
         raise PasswordCommon
+
+
+def _near_at_hand() -> set[str]:
+    return {fold(word.strip()) for word in (PRODUCT, *filter(None, rules.current.password_words.split(",")))}
 
 
 @cache

@@ -22,6 +22,8 @@ class Rules:
     """Address under which people reach the server; mailed links start with it."""
     password_min_length: int = 8
     """Fewest characters of a password that is set under the policy `guarded`."""
+    password_words: str = ""
+    """Words near at hand, parted by commas: no password that is set under `guarded` is one of them."""
     secret_key: bytes = b""
     """Keys of the server, parted by commas: the first signs, all verify."""
 

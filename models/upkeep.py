@@ -62,6 +62,7 @@ class SqliteUpkeep(Upkeep):
             if alone:
                 connection.execute("BEGIN")
             try:
+                # names of our own tables and columns
                 connection.executemany(f"INSERT INTO {_into(table)} VALUES ({marks})", rows)  # noqa: S608
             except BaseException:
                 if alone:
@@ -128,6 +129,7 @@ class PostgresUpkeep(Upkeep):
 
     def last_number(self: Any, table: Any) -> int:
         """Return the highest number that a table ever gave."""
+        # a sequence of our own
         last, given = self.execute_sql(f"SELECT last_value, is_called FROM {self._sequence(table)}").fetchone()  # noqa: S608
         return int(last) if given else 0
 

@@ -80,5 +80,6 @@ def bundle(document: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(stem: str) -> dict[str, Any]:
+    # Loader is a safe one
     document: dict[str, Any] = yaml.load((FOLDER / f"{stem}.yaml").read_text("utf-8"), Loader)  # noqa: S506
     return document

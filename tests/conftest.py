@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from models.audit import AuditEvent, AuditHead
 from models.database import connect, database, unit_of_work
 from models.migrations import migrate
 from models.unit import Sqlite
+from scripts.documentation import requirements
 from scripts.operator.__main__ import app as rollbook
 from server.app import create_app
 from server.settings import Settings, read
@@ -106,6 +107,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker("embedded"):
                 item.add_marker(pytest.mark.skip(reason="only the embedded store can show this"))
     items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
+
+
+OUTCOMES: dict[str, str] = {}
+"""How the tests came out that show a requirement: `test_x.py::test_name` -> `passed` or `failed`."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note how a test came out that shows a requirement; of many runs of one, the worst counts."""
+    report = yield
+    if item.get_closest_marker(requirements.MARKER) and (report.failed or (report.passed and report.when == "call")):
+        test = f"{item.path.name}::{item.originalname}"  # type: ignore[attr-defined]  # functions have it
+        if OUTCOMES.get(test) != "failed":
+            OUTCOMES[test] = report.outcome
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    """Leave for the documentation what requirements were shown."""
+    if OUTCOMES:
+        requirements.note(OUTCOMES)
 
 
 @pytest.fixture(scope="session")

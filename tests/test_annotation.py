@@ -155,6 +155,7 @@ def test_wrong_password_and_unknown_id_are_refused_alike(
     assert "set-cookie" not in response.headers
 
 
+@pytest.mark.requirement("ASVS 7.2.4")
 @pytest.mark.parametrize(
     "request_of_any_kind",
     [
@@ -202,6 +203,7 @@ def test_the_store_does_not_know_the_cookie(zhangsan: TestClient) -> None:
     assert zhangsan.cookies["sessionid"] not in str(everything())
 
 
+@pytest.mark.requirement("ASVS 7.3.2", "ASVS 7.4.1")
 def test_a_session_lasts_fourteen_days(zhangsan: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     start = clock.now()
     monkeypatch.setattr(clock, "now", lambda: start + 14 * 86_400 - 10)
@@ -281,6 +283,7 @@ def test_a_new_password_ends_the_sessions_of_all_contracts_but_this_one(zhangsan
     assert answer(zhangsan.post("/user/signin", data=new))["ret"] == 0
 
 
+@pytest.mark.requirement("ASVS 6.2.3")
 @pytest.mark.parametrize(
     ("current", "new", "refusal"),
     [

@@ -48,14 +48,14 @@ def service() -> Iterator[str]:
     server.server_close()
 
 
-def _audit(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def _audit(url: str, folder: Path, *others: str) -> subprocess.CompletedProcess[str]:
     options = ["--vulnerability-service=osv", f"--osv-url={url}", f"--cache-dir={folder}"]
-    command = [sys.executable, "-m", "scripts.auditing", *options]
+    command = [sys.executable, "-m", "scripts.auditing", *options, *others]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_packages_without_known_vulnerabilities_pass(service: str, tmp_path: Path) -> None:
-    ran = _audit(service, tmp_path)
+    ran = _audit(service, tmp_path, "--must-answer")
     assert ran.returncode == 0
     assert "packages audited, 0 vulnerable" in ran.stdout
     assert "NOT AUDITED" not in ran.stderr
@@ -73,3 +73,4 @@ def test_a_service_that_cannot_be_asked_is_said_and_is_no_failure(service: str, 
     ran = _audit("http://127.0.0.1:9", tmp_path)
     assert ran.returncode == 0
     assert ran.stderr.startswith("NOT AUDITED for vulnerabilities: the service cannot be asked")
+    assert _audit("http://127.0.0.1:9", tmp_path, "--must-answer").returncode == 3

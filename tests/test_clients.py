@@ -362,6 +362,7 @@ def test_the_readme_says_how_to_speak_python(package: Callable[[str], Package], 
     body = api.models.Registration("python@example.com", "TestUser", "K16ldRr922I1")
     api.register.sync(client=api.client(), body=body)
     spoken: dict[str, Any] = {}
+    # a snippet of the documentation
     exec(_snippet("python").replace("http://127.0.0.1:8000", host.served.url), spoken)  # noqa: S102
     assert spoken["user"].username == "TestUser"
 

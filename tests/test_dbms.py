@@ -135,6 +135,7 @@ def test_logging_out_ends_that_token_and_no_other(client: TestClient, token: str
     assert client.get("/user/alice", params={"token": other}).status_code == 200
 
 
+@pytest.mark.requirement("ASVS 7.4.1")
 def test_a_token_lives_thirty_days(client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start = clock.now()
     monkeypatch.setattr(clock, "now", lambda: start + 30 * DAY - 5)
@@ -169,6 +170,7 @@ def test_a_replaced_token_has_a_fresh_lifetime(client: TestClient, token: str, m
     assert client.get("/user/alice", params={"token": fresh}).status_code == 200
 
 
+@pytest.mark.requirement("ASVS 7.2.1")
 @pytest.mark.parametrize(
     ("username", "shape"),
     [

@@ -54,6 +54,7 @@ def test_path_words_are_no_names(doors: dict[str, Door], stem: str, name: str) -
     assert Account.select().count() == 0
 
 
+@pytest.mark.requirement("ASVS 6.2.2", "ASVS 6.5.6", "ASVS 7.4.3")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
 def test_a_changed_password_ends_the_sessions_of_every_contract(doors: dict[str, Door], stem: str) -> None:
     doors["sso"].register("alice", "correct horse")
@@ -68,6 +69,7 @@ def test_a_changed_password_ends_the_sessions_of_every_contract(doors: dict[str,
         assert door.enter("alice", "battery staple"), door.stem
 
 
+@pytest.mark.requirement("ASVS 7.2.2", "ASVS 7.4.1")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
 def test_logging_out_ends_that_session_alone(doors: dict[str, Door], stem: str) -> None:
     door = doors[stem]
@@ -87,6 +89,7 @@ def test_a_credential_of_one_contract_opens_no_other(doors: dict[str, Door], ste
             assert not doors[stem].is_live(doors[other].enter("alice", "correct horse")), other
 
 
+@pytest.mark.requirement("ASVS 6.5.6", "ASVS 7.4.2")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
 def test_a_disabled_account_is_out_and_stays_out(doors: dict[str, Door], stem: str) -> None:
     door = doors[stem]
@@ -134,6 +137,7 @@ def test_under_the_guarded_policy_accounts_are_their_owners_business(
     assert indexy.find(4711, credentials["root"]).status_code == 404
 
 
+@pytest.mark.requirement("63B cost-grows", "63B scheme-stored")
 def test_parameters_of_hashing_may_change_and_hashes_follow_at_login(
     doors: dict[str, Door], settings: Settings, register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:

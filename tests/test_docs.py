@@ -124,6 +124,7 @@ def operate(lines: str, data: Path) -> dict[str, str]:
     names = re.findall(r"^export (\w+)", lines, re.MULTILINE)
     tell = "".join(f'\nprintf "{MARK}%s" "${name}"' for name in names)
     ran = subprocess.run(
+        # the snippets of the documentation
         ["bash", "-euo", "pipefail", "-c", f"./scripts/rollbook db migrate >/dev/null\n{lines}{tell}"],  # noqa: S607
         cwd=ROOT,
         env=environment,

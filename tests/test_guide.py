@@ -23,7 +23,7 @@ PATIENCE = 300
 def checkout(tmp_path: Path) -> Path:
     """A copy of the repository in which nothing was done yet; it borrows the packages."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607  # whichever git is on the PATH
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -60,7 +60,7 @@ def test_every_line_of_the_guide_does_what_it_says(checkout: Path, postgres: Pos
     cheap = {name: value for name, value in CHEAP.items() if name != "ROLLBOOK_SECRET_KEY"}
     first = instead["127.0.0.1:8000"]
     followed = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{lines}"],  # noqa: S607
+        ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{lines}"],  # noqa: S607  # the guide's
         cwd=checkout,
         env=os.environ | cheap | {"ROLLBOOK_BIND": first},
         capture_output=True,

@@ -128,6 +128,7 @@ def test_wrong_credentials_are_told_as_printed(client: TestClient, username: str
     assert everything() == before
 
 
+@pytest.mark.requirement("ASVS 6.2.2")
 def test_a_password_change_answers_as_printed(client: TestClient, register: Register) -> None:
     id = register("13393922xxx", "xxxxxxxx").id
     body = {"oldPassword": "xxxxxxxx", "newPassword": "xxxxxxxx"}
@@ -138,6 +139,7 @@ def test_a_password_change_answers_as_printed(client: TestClient, register: Regi
     assert_fails(log_in(client, "13393922xxx", "xxxxxxxx"), 400, "用户名或密码错误")
 
 
+@pytest.mark.requirement("ASVS 6.2.3")
 def test_a_wrong_old_password_is_told_as_printed(client: TestClient, register: Register) -> None:
     id = register().id
     before = everything()
@@ -337,6 +339,7 @@ def test_what_is_no_id_is_refused(client: TestClient, id: str) -> None:
         assert_fails(response, 400)
 
 
+@pytest.mark.requirement("ASVS 7.4.2")
 def test_deleting_hands_projects_over_and_ends_sessions(client: TestClient, register: Register) -> None:
     alice, bob = register(), register("bob")
     log_in(client)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 import models
+from models.access_key import AccessKey
+from models.account import Account
 from models.database import PRAGMAS, connect, database
 from models.migrations import migrate, status
 from models.unit import Sqlite
@@ -46,3 +48,9 @@ def test_a_new_store_has_every_migration_pending(tmp_path: Path) -> None:
     assert not any(applied for _, applied in status())
     assert migrate() == [name for name, _ in status()]
     database.close()
+
+
+@pytest.mark.requirement("ASVS 6.3.2")
+@pytest.mark.usefixtures("settings")
+def test_a_new_store_has_no_account_and_no_key() -> None:
+    assert Account.select().count() == AccessKey.select().count() == 0

@@ -297,6 +297,7 @@ def sign(accesskey: str, expires: int, action: str) -> str:
     return base64.b64encode(hmac.digest(accesskey.encode(), message.encode(), hashlib.sha1)).decode()
 
 
+@pytest.mark.requirement("ASVS 6.5.6")
 def test_a_key_signs_until_it_is_revoked(answer: Callable[..., Any], client: TestClient, alice: Any) -> None:
     key = answer("key", "create", "openapiuser")
     expires = int(time.time()) + 60

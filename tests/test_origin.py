@@ -30,6 +30,7 @@ def _uses_cookies(operation: Operation) -> bool:
     return "cookie" in taken or any("Set-Cookie" in answer.get("headers", {}) for answer in answers)
 
 
+@pytest.mark.requirement("ASVS 7.6.2")
 @every_operation
 def test_a_page_of_another_site_is_refused_where_cookies_change_something(
     send: Callable[..., Response], operation: Operation

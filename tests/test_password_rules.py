@@ -1,22 +1,26 @@
 """What a password must be: told wherever one is set, under the guarded policy alone, and never at login."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import argon2
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from handlers import notices
-from models import password_rules, passwords, rules
+from models import clock, password_rules, passwords, rules
 from models.account import Account
 from models.database import unit_of_work
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
+from models.names import fold
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
-from models.rules import Rules
+from models.rules import DAY, Rules
 from server.settings import Settings
 from server.specs import load_contracts
 from server.validation import merge, properties
@@ -30,6 +34,7 @@ ALICE = "aloysia.weber"
 """A username that is long enough for a password."""
 MOBILE, EMAIL = "13345587000", "alice@example.com"
 
+COSTS = ("argon2_time_cost", "argon2_memory_kib", "argon2_parallelism")
 REASONS = {
     "short": "abcdefg",
     "common": "Password1",
@@ -145,6 +150,9 @@ def can_log_in(doors: dict[str, Door], password: str) -> bool:
     return bool(doors["sso"].enter(ALICE, password))
 
 
+@pytest.mark.requirement(
+    "ASVS 6.2.1", "ASVS 6.2.4", "ASVS 6.3.4", "63B blocklist", "63B blocklist-other", "63B blocklist-reason"
+)
 @pytest.mark.parametrize("policy", ["guarded"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("reason", REASONS)
@@ -224,6 +232,7 @@ def guarded() -> Iterator[None]:
     rules.apply(before)
 
 
+@pytest.mark.requirement("ASVS 6.2.4", "ASVS 6.2.12", "63B blocklist")
 @pytest.mark.usefixtures("guarded")
 @pytest.mark.parametrize(
     "password", ["12345678", "PASSWORD", "ｐａｓｓｗｏｒｄ", "qwertyuiop", "Jennifer", "aaaaaaaa", "1q2w3e4r"]
@@ -233,6 +242,7 @@ def test_what_is_guessed_first_is_refused_however_it_is_spelled(password: str) -
         password_rules.check(password, "alice")
 
 
+@pytest.mark.requirement("ASVS 6.2.5", "63B composition", "63B unicode", "63B blocklist-whole")
 @pytest.mark.usefixtures("guarded")
 @pytest.mark.parametrize(
     "password", ["zxqkvjwp", "        ", "密码密码密码密码", "correct horse", "x" * 256, "aloysia.weber1"]
@@ -241,15 +251,83 @@ def test_any_characters_will_do(password: str) -> None:
     password_rules.check(password, ALICE)
 
 
+@pytest.mark.requirement("ASVS 6.2.1", "63B code-points", "63B single-factor-length")
 @pytest.mark.usefixtures("guarded")
 def test_length_counts_characters_and_its_limit_is_a_setting() -> None:
-    with pytest.raises(PasswordTooShort, match="at least 8"):
-        password_rules.check("密码密码密码密")
+    for password in ("密码密码密码密", "\U0001f511" * 7):
+        with pytest.raises(PasswordTooShort, match="at least 8"):
+            password_rules.check(password)
+    password_rules.check("\U0001f511" * 8)
     rules.apply(Rules(policy="guarded", password_min_length=15))
     with pytest.raises(PasswordTooShort, match="at least 15"):
         password_rules.check("correct horse")
     with pytest.raises(PasswordIsUsername):
         password_rules.check("ＡＬＩＣＥ　alice alice", "alice alice alice")
+
+
+@pytest.mark.requirement("ASVS 6.2.11", "63B blocklist")
+@pytest.mark.usefixtures("guarded")
+def test_words_near_at_hand_are_refused_with_or_without_digits_around_them() -> None:
+    rules.apply(Rules(policy="guarded", password_words="Kingfisher, 王家大院的南大门"))
+    for password in ("rollbook", "RollBook2026!", "kingfisher", "1 Kingfisher 1", "王家大院的南大门88"):
+        with pytest.raises(PasswordCommon):
+            password_rules.check(password)
+    for password in ("kingfisher blue", "my rollbook"):
+        password_rules.check(password)
+    rules.apply(Rules(policy="guarded"))
+    password_rules.check("kingfisher 1")
+
+
+@pytest.mark.requirement("ASVS 6.2.4", "ASVS 6.2.12", "63B blocklist-size")
+def test_more_than_three_thousand_of_the_listed_passwords_are_long_enough_to_be_chosen() -> None:
+    breached = {fold(word) for word in FREQUENCY_LISTS["passwords"]}
+    assert breached <= password_rules.common()
+    assert sum(len(word) >= Rules().password_min_length for word in breached) > 3_000
+
+
+# --- what becomes of a password that is set ----------------------------------------------------------------------
+
+
+LONG = "".join(map(chr, range(32, 127))) + " Ångström 密码 \U0001f511 " + "x" * 100
+"""Every printing character of ASCII, some others, and more than any hash looks at."""
+
+
+@pytest.mark.requirement("ASVS 6.2.5", "ASVS 6.2.8", "ASVS 6.2.9")
+@pytest.mark.requirement("63B longest", "63B in-full", "63B whole", "63B ascii", "63B unicode")
+@pytest.mark.parametrize("policy", ["guarded"])
+@pytest.mark.parametrize("stem", PLACES)
+def test_a_password_is_checked_as_it_was_typed(client: TestClient, stem: str) -> None:
+    door = open_doors(client)[stem]
+    assert door.succeeded(door.register("alice", LONG))
+    for wrong in (LONG[:-1], LONG[:72], LONG.strip(), LONG.swapcase(), unicodedata.normalize("NFD", LONG)):
+        assert not door.enter("alice", wrong)
+    assert door.enter("alice", LONG)
+
+
+@pytest.mark.requirement("ASVS 6.2.10", "63B rotation")
+@pytest.mark.parametrize("policy", ["guarded"])
+def test_a_password_is_good_for_ten_years(
+    client: TestClient, register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(ALICE, GOOD)
+    later = clock.now() + 3_652 * DAY
+    monkeypatch.setattr(clock, "now", lambda: later)
+    for door in open_doors(client).values():
+        assert door.enter(ALICE, GOOD), door.stem
+
+
+@pytest.mark.requirement("63B offline", "63B salted-hash", "63B cost", "63B output-length")
+@pytest.mark.requirement("63B salt-length", "63B salt-unique", "63B salt-stored", "63B scheme-stored")
+def test_a_stored_hash_is_argon2id_with_its_cost_and_a_salt_of_its_own(settings: Settings) -> None:
+    default = Rules()
+    rules.apply(replace(settings, **{name: getattr(default, name) for name in COSTS}))
+    first, second = passwords.hash(GOOD), passwords.hash(GOOD)
+    assert first != second
+    made = argon2.extract_parameters(first)
+    assert (made.type, made.version) == (argon2.Type.ID, 19)
+    assert (made.time_cost, made.memory_cost, made.parallelism) == (2, 19_456, 1)
+    assert (made.salt_len, made.hash_len) == (16, 32)
+    assert GOOD not in first
 
 
 # --- what the specs say of it ------------------------------------------------------------------------------------
@@ -270,6 +348,7 @@ def _ways_in_specs() -> Iterator[str]:
                         yield f"{contract.stem} {actions[0]}"
 
 
+@pytest.mark.requirement("ASVS 6.3.4")
 def test_every_way_that_the_specs_declare_is_tried_here_and_no_other() -> None:
     assert set(_ways_in_specs()) == WAYS.keys()
 

@@ -98,6 +98,7 @@ def all_at_once(crowd: httpx2.Client, request: dict[str, Any]) -> list[httpx2.Re
         return list(pool.map(send, range(CLIENTS)))
 
 
+@pytest.mark.requirement("ASVS 6.3.1", "ASVS 6.6.3", "63B limited")
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
 def test_of_fifty_clients_at_once_exactly_those_pass_who_may(
     two_workers: tuple[Served, World], crowd: httpx2.Client, limit: Limited
@@ -165,6 +166,7 @@ def test_a_refusal_is_said_in_the_words_of_the_contract(
     assert expected.items() <= answer.json().items()
 
 
+@pytest.mark.requirement("ASVS 6.3.1", "ASVS 6.3.4", "63B limited")
 def test_failed_logins_count_over_all_contracts_together(client: TestClient, world: World) -> None:
     doors = [("dbms", "log_in"), ("sso", "log_in"), ("signed", "act"), ("annotation", "log_in"), ("indexy", "log_in")]
     for door in doors * 2:
@@ -230,6 +232,7 @@ def storm(app: Any, path: str, query: str, times: int) -> Counter[int]:
     return statuses
 
 
+@pytest.mark.requirement("ASVS 6.3.1", "63B limited", "63B hundred")
 def test_ten_thousand_wrong_guesses_from_elsewhere_do_not_keep_the_owner_out(app: Any, world: World) -> None:
     owner, stranger = TestClient(app), TestClient(app, client=ELSEWHERE)
     assert owner.request(**world.request("dbms", "log_in", password=RIGHT)).status_code == 200
@@ -284,6 +287,7 @@ def test_a_device_cookie_opens_nothing(client: TestClient, world: World) -> None
     assert client.get("/user/other", headers=as_session).json()["ret"] == -1
 
 
+@pytest.mark.requirement("63B forgive", "63B hundred")
 def test_a_new_password_and_a_login_from_anywhere_begin_the_count_in_a_row_anew(app: Any, world: World) -> None:
     owner, stranger = TestClient(app), TestClient(app, client=ELSEWHERE)
     right = world.request("dbms", "log_in", password=RIGHT)

@@ -51,6 +51,7 @@ def test_every_contract_has_its_row() -> None:
 
 def test_every_room_of_the_house_is_on_the_map() -> None:
     listed = set(re.findall(r"^(\w+)/ ", README.partition("## The house")[2], re.MULTILINE))
+    # whichever git is on the PATH
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
     rooms = {Path(file).parts[0] for file in tracked.splitlines() if "/" in file}
     assert {room for room in rooms if not room.startswith(".")} == listed
@@ -72,7 +73,7 @@ def test_the_five_minutes_come_out_as_they_should(serve: Callable[..., Served], 
     # every answer on a line of its own, so that it can be told from the next
     lines = re.sub(r"^curl ", "curl -w '\\\\n' ", lines, flags=re.MULTILINE)
     ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", lines],  # noqa: S607
+        ["bash", "-euo", "pipefail", "-c", lines],  # noqa: S607  # the README's own lines
         cwd=ROOT,
         env=os.environ | {"ROLLBOOK_DATA": str(tmp_path / "data")},
         capture_output=True,

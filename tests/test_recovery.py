@@ -26,6 +26,7 @@ from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
 from models.session import Session
 from server.courier import Courier
+from server.delivery.carriers import carriers
 from server.settings import Settings
 from server.specs import load_contracts
 from tests.conftest import DIRECTORY
@@ -49,7 +50,7 @@ def delivered(settings: Settings) -> Delivered:
     seen: set[str] = set()
 
     def deliver() -> list[Any]:
-        Courier(folder).deliver_due()
+        Courier(carriers(settings)).deliver_due()
         fresh = sorted(path for path in folder.glob("*") if path.name not in seen)
         seen.update(path.name for path in fresh)
         return [read[path.suffix](path.read_bytes()) for path in fresh]
@@ -121,6 +122,7 @@ def assert_page(response: Response, status: int, title: str) -> None:
 # --- by mobile -----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("ASVS 6.4.3", "ASVS 6.5.4")
 @pytest.mark.usefixtures("alice")
 def test_a_code_from_a_short_message_sets_a_new_password(client: TestClient, delivered: Delivered) -> None:
     response = redeem(client, request_code(client, delivered))
@@ -156,6 +158,7 @@ def test_what_cannot_be_a_code_is_refused_and_no_try_is_counted(
     assert everything() == before
 
 
+@pytest.mark.requirement("ASVS 6.4.1", "ASVS 6.5.1")
 @pytest.mark.usefixtures("alice")
 def test_a_code_works_once(client: TestClient, delivered: Delivered) -> None:
     code = request_code(client, delivered)
@@ -166,6 +169,7 @@ def test_a_code_works_once(client: TestClient, delivered: Delivered) -> None:
     assert everything() == before
 
 
+@pytest.mark.requirement("ASVS 6.5.1")
 @pytest.mark.parametrize("numeric", [False, True])
 @pytest.mark.usefixtures("alice")
 def test_a_code_used_fifty_times_at_once_works_once(
@@ -185,6 +189,7 @@ def test_a_code_used_fifty_times_at_once_works_once(
     assert can_log_in(client, f"new {statuses.index(200)}")
 
 
+@pytest.mark.requirement("ASVS 6.6.3")
 @pytest.mark.usefixtures("alice")
 def test_five_wrong_tries_kill_a_code(client: TestClient, delivered: Delivered) -> None:
     code = request_code(client, delivered)
@@ -220,6 +225,7 @@ def test_wrong_tries_at_once_are_all_counted(app: Any, client: TestClient, deliv
     assert redeem(client, code).json() == WRONG
 
 
+@pytest.mark.requirement("ASVS 6.4.1", "ASVS 6.5.5")
 @pytest.mark.parametrize(("seconds", "answer"), [(599, DONE), (600, WRONG)])
 @pytest.mark.usefixtures("alice")
 def test_a_code_lives_ten_minutes(
@@ -232,6 +238,7 @@ def test_a_code_lives_ten_minutes(
     assert redeem(client, code).json() == answer
 
 
+@pytest.mark.requirement("ASVS 6.6.2")
 @pytest.mark.usefixtures("alice")
 def test_a_newer_code_replaces_the_one_before(
     client: TestClient, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
@@ -243,6 +250,7 @@ def test_a_newer_code_replaces_the_one_before(
     assert redeem(client, second).json() == DONE
 
 
+@pytest.mark.requirement("ASVS 6.6.2")
 def test_a_code_is_good_for_its_own_number_only(
     client: TestClient, delivered: Delivered, alice: Account, register: Register
 ) -> None:
@@ -270,7 +278,8 @@ def test_asking_for_a_code_does_not_tell_whether_the_number_is_known(
     client: TestClient, alice: Account, delivered: Delivered
 ) -> None:
     known, unknown = (
-        client.post(f"{USERS}/password/mobile/captcha", json={"mobile": mobile}) for mobile in (MOBILE, "13900000000")
+        client.post(f"{USERS}/password/mobile/captcha", json={"mobile": mobile}, headers={"X-Request-ID": "1"})
+        for mobile in (MOBILE, "13900000000")
     )
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json()) == (200, DONE)
     assert known.headers == unknown.headers
@@ -307,6 +316,7 @@ def test_recovery_goes_with_its_account(client: TestClient, delivered: Delivered
 # --- by e-mail -----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("ASVS 6.4.3")
 @pytest.mark.usefixtures("alice")
 def test_a_mailed_link_leads_to_a_form_that_sets_a_new_password(client: TestClient, delivered: Delivered) -> None:
     link = request_link(client, delivered)
@@ -320,6 +330,31 @@ def test_a_mailed_link_leads_to_a_form_that_sets_a_new_password(client: TestClie
     assert not can_log_in(client, OLD)
 
 
+@pytest.mark.requirement("ASVS 6.2.6", "ASVS 6.2.7", "63B managers", "63B paste", "63B guidance")
+@pytest.mark.usefixtures("alice")
+def test_the_form_hides_what_is_typed_lets_managers_fill_it_in_and_advises(
+    client: TestClient, delivered: Delivered
+) -> None:
+    page = client.get(request_link(client, delivered)).text
+    (field,) = re.findall(r'<input id="newPassword"[^>]*>', page)
+    assert 'type="password"' in field
+    assert 'autocomplete="new-password"' in field
+    assert 'autocomplete="username"' in page
+    assert " on" not in field, "no script hinders pasting"
+    assert 'aria-describedby="advice"' in field
+    assert "A few words that have nothing to do with each other" in page.partition('id="advice"')[2]
+
+
+@pytest.mark.requirement("ASVS 6.3.6")
+@pytest.mark.usefixtures("alice")
+def test_a_mailed_link_logs_nobody_in(client: TestClient, delivered: Delivered) -> None:
+    link = request_link(client, delivered)
+    for answer in (client.get(link), reset(client, secret_of(link))):
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+    assert Session.select().count() == 0
+
+
 @pytest.mark.usefixtures("alice")
 def test_looking_at_the_form_does_not_use_the_link_up(client: TestClient, delivered: Delivered) -> None:
     link = request_link(client, delivered)
@@ -329,6 +364,7 @@ def test_looking_at_the_form_does_not_use_the_link_up(client: TestClient, delive
     assert everything() == before
 
 
+@pytest.mark.requirement("ASVS 6.4.1", "ASVS 6.5.1")
 @pytest.mark.usefixtures("alice")
 def test_a_link_works_once(client: TestClient, delivered: Delivered) -> None:
     link = request_link(client, delivered)
@@ -355,6 +391,7 @@ def test_a_link_used_fifty_times_at_once_works_once(app: Any, client: TestClient
     assert can_log_in(client, f"new {statuses.index(200)}")
 
 
+@pytest.mark.requirement("ASVS 6.4.1")
 @pytest.mark.parametrize(("seconds", "status"), [(1799, 200), (1800, 400)])
 @pytest.mark.usefixtures("alice")
 def test_a_link_lives_thirty_minutes(
@@ -369,6 +406,7 @@ def test_a_link_lives_thirty_minutes(
     assert can_log_in(client, NEW) == (status == 200)
 
 
+@pytest.mark.requirement("ASVS 6.6.2")
 @pytest.mark.usefixtures("alice")
 def test_a_newer_link_replaces_the_one_before(client: TestClient, delivered: Delivered) -> None:
     first, second = request_link(client, delivered), request_link(client, delivered)
@@ -389,7 +427,8 @@ def test_under_guarded_an_unknown_address_gets_the_same_success(
     client: TestClient, delivered: Delivered, alice: Account
 ) -> None:
     known, unknown = (
-        client.post(f"{USERS}/password/email", json={"email": email}) for email in (EMAIL, "nobody@163.com")
+        client.post(f"{USERS}/password/email", json={"email": email}, headers={"X-Request-ID": "1"})
+        for email in (EMAIL, "nobody@163.com")
     )
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json()) == (200, DONE)
     assert known.headers == unknown.headers
@@ -479,6 +518,7 @@ def test_a_malformed_request_to_the_page_is_refused(client: TestClient, delivere
 # --- both ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("ASVS 6.4.3", "ASVS 7.4.3")
 @pytest.mark.parametrize("way", ["mobile", "email"])
 def test_recovery_ends_all_sessions_in_all_contracts(
     client: TestClient, delivered: Delivered, alice: Account, register: Register, way: str

@@ -48,6 +48,7 @@ def test_sessions_of_all_contracts_are_listed_without_their_secrets(
     assert [row["contract"] for row in listed(operate)] == ["dbms", "signed", "dbms"], "the others have expired"
 
 
+@pytest.mark.requirement("ASVS 7.4.5")
 def test_all_sessions_of_an_account_end_in_all_contracts(
     operate: Callable[..., Result], logged_in: dict[str, Callable[[], bool]]
 ) -> None:

@@ -649,6 +649,7 @@ def test_its_token_opens_no_other_contract(ask: Ask, client: TestClient) -> None
     assert client.get("/v1/auth", headers={"token": token}).status_code == 401
 
 
+@pytest.mark.requirement("ASVS 7.4.2")
 @pytest.mark.usefixtures("alice")
 def test_unregister_ends_all_sessions_and_frees_the_userid(ask: Ask) -> None:
     first, other = log_in(ask), log_in(ask)

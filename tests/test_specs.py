@@ -1,6 +1,7 @@
 """The specs are the truth: complete, within limits, true to themselves and to the code."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -98,6 +99,7 @@ def test_the_self_contained_document_is_valid_openapi(stem: str) -> None:
     OpenAPIV30SpecValidator(CONTRACTS[stem]).validate()
 
 
+@pytest.mark.requirement("ASVS 6.3.4")
 @pytest.mark.parametrize("stem", CONTRACTS)
 def test_every_operation_has_its_function_and_every_function_its_operation(stem: str) -> None:
     module = import_module(f"handlers.{stem}")
@@ -253,3 +255,32 @@ def test_passwords_are_known_as_such_wherever_they_are_sent() -> None:
                 if "assword" in name and merge(schema).get("format") != "password":
                     unmarked.append((stem, where, name))
     assert unmarked == []
+
+
+@pytest.mark.requirement("ASVS 6.4.2", "63B hints", "63B questions")
+def test_no_contract_knows_hints_or_secret_questions() -> None:
+    names = {
+        name
+        for document in CONTRACTS.values()
+        for _, node in nodes(follow(document, document["paths"]))
+        for name in [*node.get("properties", {}), *([node["name"]] if "in" in node else [])]
+    }
+    assert "password" in names
+    assert [name for name in names if re.search("hint|question|answer|remind", name, re.IGNORECASE)] == []
+
+
+@pytest.mark.requirement("ASVS 6.3.4")
+def test_wherever_a_password_is_tried_the_same_limits_hold() -> None:
+    tried = {
+        (stem, operation["operationId"]): {limit["name"] for limit in operation.get("x-rate-limit", ())}
+        for stem, document in CONTRACTS.items()
+        for _, _, operation in operations(document)
+        if any(
+            merge(schema).get("format") == "password" and "x-guarded" not in merge(schema)
+            for where, node in nodes(follow(document, operation))
+            if "/responses/" not in where
+            for schema in [*node.get("properties", {}).values(), *([node["schema"]] if "in" in node else [])]
+        )
+    }
+    assert {stem for stem, _ in tried} == set(CONTRACTS)
+    assert {place: limits for place, limits in tried.items() if not limits >= {"login", "login-in-a-row"}} == {}

@@ -160,6 +160,7 @@ def test_default_means_a_first_login(client: TestClient, alice: Account) -> None
     assert log_in(client)
 
 
+@pytest.mark.requirement("ASVS 7.2.4")
 @pytest.mark.parametrize("password", ["correct horse", "wrong"])
 def test_a_live_token_is_refused_as_a_second_login(client: TestClient, token: str, password: str) -> None:
     body = CREDENTIALS | {"password": password}
@@ -215,6 +216,7 @@ def test_a_disabled_account_cannot_log_in(client: TestClient, alice: Account) ->
 # --- sessions ------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("ASVS 7.4.1")
 def test_a_logout_is_final_whatever_the_token_says(client: TestClient, dead: str) -> None:
     for path in ("/v1/auth", "/v1/logout", "/v1/Logout"):
         response = client.get(path, headers={"token": dead})
@@ -233,6 +235,7 @@ def test_of_two_simultaneous_logouts_one_finds_the_session_gone(app: Any, token:
         assert sorted(pool.map(log_out, range(2))) == [200, 401]
 
 
+@pytest.mark.requirement("ASVS 7.3.1", "ASVS 7.4.1")
 def test_a_session_lives_four_hours_after_its_last_use(
     client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +307,7 @@ FORGERIES: list[Any] = [
 ]
 
 
+@pytest.mark.requirement("ASVS 7.2.1")
 @pytest.mark.parametrize("write", FORGERIES)
 def test_a_forged_token_cannot_be_read(
     client: TestClient, token: str, settings: Settings, write: Callable[[Any, bytes], str]
@@ -318,6 +322,7 @@ def test_a_forged_token_cannot_be_read(
     assert everything() == before
 
 
+@pytest.mark.requirement("ASVS 7.2.1", "ASVS 7.2.2")
 def test_a_well_signed_token_without_a_session_has_lost_its_force(
     client: TestClient, token: str, settings: Settings
 ) -> None:

@@ -19,4 +19,5 @@ def up(migrator: Any, db: Any) -> None:
             legacy_table_names = False
 
     db.create_tables([AccountBlock])
+    # a number of our own
     db.execute_sql(f"INSERT INTO account_block SELECT id / {SIZE}, COUNT(*) FROM account GROUP BY id / {SIZE}")  # noqa: S608

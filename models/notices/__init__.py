@@ -26,8 +26,8 @@ def compose(file: str, **values: object) -> Notice:
 
 
 def changed(what: str) -> Notice:
-    """Word the mail that something about an account has just changed: `password`, `email_left`, `email_set`,
-    `email_taken`."""
+    """Word the mail that something about an account has just changed: `password`, `username`, `mobile`, `email_left`,
+    `email_set`, `email_taken`."""
     return compose(f"{what}.mail", time=datetime.fromtimestamp(clock.now(), UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
 

@@ -31,7 +31,7 @@ class Hasher(Argon2PasswordHasher):
 
 settings.configure(
     DEBUG=False,
-    SECRET_KEY="a key that signs what never leaves this machine",  # noqa: S106
+    SECRET_KEY="a key that signs what never leaves this machine",  # noqa: S106  # of a peer that is measured
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     USE_TZ=True,

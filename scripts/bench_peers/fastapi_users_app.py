@@ -33,7 +33,7 @@ HASHER = Argon2Hasher(
     parallelism=int(os.environ["ROLLBOOK_ARGON2_PARALLELISM"]),
 )
 PASSWORDS = PasswordHelper(PasswordHash((HASHER,)))
-SECRET = "a secret that signs the links of mails which are never sent here"  # noqa: S105
+SECRET = "a secret that signs the links of mails which are never sent here"  # noqa: S105  # of a peer that is measured
 LIFETIME = 30 * 86_400
 
 

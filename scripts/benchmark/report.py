@@ -190,6 +190,7 @@ def _table(rows: list[list[str]], sides: str) -> str:
 
 
 def _git(*arguments: str) -> str:
+    # whichever git is on the PATH
     said = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     return said.stdout.strip()
 

@@ -134,13 +134,13 @@ def _limits(operation: Operation) -> str:
     texts = []
     for limit in operation.spec.get("x-rate-limit", ()):
         who = f"{limit['per']} (`{limit['of']}`)" if "of" in limit else limit["per"]
-        text = f"{limit['limit']} {limit.get('counts', 'requests')} in {_duration(limit['seconds'])} for each {who}"
+        text = f"{limit['limit']} {limit.get('counts', 'requests')} in {duration(limit['seconds'])} for each {who}"
         actions = ", ".join(f"`{action}`" for action in limit.get("actions", ()))
         texts.append(f"{actions}: {text}" if actions else text)
     return f"**Limits:** {'; '.join(texts)}." if texts else ""
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
     """Return seconds in the largest unit of which they are a whole number."""
     unit, size = next((unit, size) for unit, size in UNITS.items() if seconds % size == 0)
     count = seconds // size

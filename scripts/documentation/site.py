@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.documentation import contract_page, failure_page, journey_page, ledger_page
+from scripts.documentation import contract_page, failure_page, journey_page, ledger_page, limit_table, requirements
 from scripts.documentation.contracts import Reader, readers
 from scripts.documentation.languages import LANGUAGES
 from scripts.documentation.markdown import table
@@ -97,6 +97,8 @@ def _fill_in(text: str, known: dict[str, Reader]) -> str:
         "failures": lambda _: failure_page.write(known),
         "journeys": lambda _: _journeys(known),
         "ledger": lambda _: ledger_page.write(BUILD / "ledger.json"),
+        "limits": lambda _: limit_table.write(known),
+        "requirements": requirements.write,
     }
     return DIRECTIVE.sub(lambda found: fillings[found[1]](found[2] or ""), text)
 
