@@ -123,7 +123,7 @@ def test_the_page_of_the_cluster_fills_in_all_that_its_files_want(tmp_path: Path
         assert f"deploy/cluster/{file.name}" in given
         wanted = set(re.findall(r"\$\{(\w+)\}", file.read_text()))
         show = f"set -eu; export programs=; . {settings}; export -p"
-        ran = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)  # noqa: S607
+        ran = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)  # noqa: S607  # a shell
         assert wanted <= set(re.findall(r"^declare -x (\w+)=", ran.stdout, re.MULTILINE)), file.name
     filled = Template((DEPLOY / "cluster/patroni.yml").read_text()).substitute(dict.fromkeys(wanted, "x"))
     assert yaml.safe_load(filled)["bootstrap"]["dcs"]["synchronous_mode"] is True
