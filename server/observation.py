@@ -90,7 +90,7 @@ class Observer:
                 scope if self.listeners else None,
             )
         )
-        if failed or len(self._ended) >= MOST_TOGETHER:
+        if status in (None, 500) or len(self._ended) >= MOST_TOGETHER:  # a 503 comes in floods
             self.tell()
         elif len(self._ended) == 1:
             asyncio.get_running_loop().call_later(MOMENT, self.tell)
