@@ -25,6 +25,9 @@ from models.errors import (
     ProjectNotFound,
     SamePassword,
     SessionDead,
+    TooManyApplications,
+    TooManyFriends,
+    TooManyInvitations,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -224,6 +227,9 @@ UNFORESEEN: dict[type[Exception], tuple[int, str]] = {
     PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
     PasswordCommon: (400, "密码过于常见"),
     PasswordIsUsername: (400, "密码不能与用户id相同"),
+    TooManyFriends: (400, "好友数已达上限"),
+    TooManyApplications: (400, "好友申请数已达上限"),
+    TooManyInvitations: (400, "项目邀请数已达上限"),
 }
 """Failure that the document does not know -> status, msg; those of the protocol have their own."""
 

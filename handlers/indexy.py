@@ -4,7 +4,7 @@ from typing import Any
 
 from handlers import notices, reset_page
 from handlers.cookies import set_cookie
-from handlers.protocol import ProtocolError, nearest
+from handlers.protocol import ProtocolError, check_page_size, nearest
 from models import rules
 from models.account import Account
 from models.departure import delete_account
@@ -52,6 +52,7 @@ Page = tuple[str, int, dict[str, str]]
 
 def list_accounts(page: int, size: int, order: list[str]) -> Body:
     """List accounts, page by page; pages count from 0."""
+    check_page_size(size)
     terms = [(FIELDS[field], direction) for field, direction in (term.split(",") for term in order)]
     if all(column != "id" for column, _ in terms):
         terms.append(("id", "desc"))

@@ -19,6 +19,8 @@ ProtocolError
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from models import rules
+
 LONGEST_DETAIL = 500
 
 Words = TypeVar("Words")
@@ -172,6 +174,13 @@ class Unavailable(_Later):
 
     status, title = 503, "Service Unavailable"
     usual = "The server cannot answer now; try again later."
+
+
+def check_page_size(size: int) -> None:
+    """Hold the size of a page against the operator's limit. Raises Malformed."""
+    most = rules.current.max_page_size
+    if size > most:
+        raise Malformed(f"query parameter 'size': {size} is greater than the maximum of {most}")
 
 
 def nearest(words: Mapping[type[Exception], Words], error: Exception) -> Words:

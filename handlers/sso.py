@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers import web_token
-from handlers.protocol import Forbidden, ProtocolError, Unauthenticated, Unreadable, nearest
+from handlers.protocol import Forbidden, ProtocolError, Unauthenticated, Unreadable, check_page_size, nearest
+from models import rules
 from models.account import Account
 from models.errors import (
     AccountNotFound,
@@ -64,8 +65,10 @@ def update(body: Body, user: Session) -> Body:
     return _ok("用户更新成功")
 
 
-def list_accounts(page: int, size: int) -> Body:
-    """List accounts in the order of their ids; pages count from 0."""
+def list_accounts(page: int, size: int | None) -> Body:
+    """List accounts in the order of their ids; pages count from 0 and are as large as they may be, unless told."""
+    size = size or rules.current.max_page_size
+    check_page_size(size)
     accounts = Account.page([("id", "asc")], offset=page * size, limit=size)
     return _ok("查询用户列表成功", [_shown(account) for account in accounts])
 

@@ -21,6 +21,9 @@ DirectoryError
 ├── AlreadyFriends
 ├── NotFriends
 ├── AlreadyMember
+├── TooManyFriends
+├── TooManyApplications
+├── TooManyInvitations
 ├── NothingPending
 ├── ProjectNotFound
 ├── NotAMember
@@ -138,6 +141,18 @@ class NotFriends(DirectoryError):
 
 class AlreadyMember(DirectoryError):
     """Raised when a member of a project is invited to it."""
+
+
+class TooManyFriends(DirectoryError):
+    """Raised when either of two who are to be friends has as many as an account may have."""
+
+
+class TooManyApplications(DirectoryError):
+    """Raised when as many applications wait for the recipient, or for answers to the applicant, as may."""
+
+
+class TooManyInvitations(DirectoryError):
+    """Raised when as many invitations wait for the invitee as may."""
 
 
 class NothingPending(DirectoryError):

@@ -4,10 +4,17 @@ from typing import Any
 
 import peewee
 
-from models import clock
+from models import clock, rules
 from models.account import Account
 from models.database import Model, database
-from models.errors import AccountNotFound, AlreadyFriends, NothingPending, Oneself
+from models.errors import (
+    AccountNotFound,
+    AlreadyFriends,
+    NothingPending,
+    Oneself,
+    TooManyApplications,
+    TooManyFriends,
+)
 
 LONGEST_LIST = 10_000
 """Lists are cut here, so that no answer grows without bounds."""
@@ -39,13 +46,16 @@ class Friendship(Model):
 
     @classmethod
     def make(cls, account: Account, other: Account) -> None:
-        """Make the two friends of each other, if they are not."""
+        """Make the two friends of each other, if they are not. Raises TooManyFriends."""
         now = clock.now()
         directions = [
             {"account": account, "friend": other, "created": now},
             {"account": other, "friend": account, "created": now},
         ]
         cls.insert_many(directions).on_conflict_ignore().execute()
+        for one in (account, other):
+            if cls.select().where(cls.account == one).count() > rules.current.max_friends:
+                raise TooManyFriends
 
 
 class FriendApplication(Model):
@@ -64,7 +74,7 @@ class FriendApplication(Model):
     def send(cls, applicant: Account, recipient: Account) -> None:
         """Apply for friendship; applying twice is the same as once.
 
-        Raises Oneself, AlreadyFriends, AccountNotFound when the recipient is deleted meanwhile.
+        Raises Oneself, AlreadyFriends, TooManyApplications, AccountNotFound when the recipient is deleted meanwhile.
         """
         if applicant.id == recipient.id:
             raise Oneself
@@ -76,10 +86,13 @@ class FriendApplication(Model):
             raise AccountNotFound from None
         if Friendship.between(applicant, recipient):
             raise AlreadyFriends
+        for waiting in (cls.recipient == recipient, cls.applicant == applicant):
+            if cls.select().where(waiting).count() > rules.current.max_applications:
+                raise TooManyApplications
 
     @classmethod
     def accept(cls, applicant: Account, recipient: Account) -> None:
-        """Make both friends, and forget what either had applied for. Raises NothingPending."""
+        """Make both friends, and forget what either had applied for. Raises NothingPending, TooManyFriends."""
         database.begin_now()
         cls.deny(applicant, recipient)
         cls._forget(recipient, applicant)

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock
+from models import clock, rules
 from models.account import Account
 from models.audit import Event, note
 from models.database import LastingId, Model, database
@@ -17,6 +17,7 @@ from models.errors import (
     NotFriends,
     NothingPending,
     ProjectNotFound,
+    TooManyInvitations,
 )
 from models.friendship import LONGEST_LIST, Friendship
 
@@ -87,24 +88,30 @@ class Project(Model):
         return bool(rows.exists())
 
     def invite(self, inviter: Account, friend: Account) -> None:
-        """Invite a friend; inviting twice is the same as once. Raises NotFriends, AlreadyMember."""
+        """Invite a friend; inviting twice is the same as once.
+
+        Raises NotFriends, AlreadyMember, TooManyInvitations.
+        """
         database.begin_now()
         if not Friendship.between(inviter, friend):
             raise NotFriends
         if self.has_member(friend):
             raise AlreadyMember
         self._invite(inviter, Friendship.friend == friend)
+        if Invitation.select().where(Invitation.invitee == friend).count() > rules.current.max_invitations:
+            raise TooManyInvitations
 
     def invite_friends(self, inviter: Account) -> None:
-        """Invite every friend who is not a member."""
+        """Invite every friend who is not a member and for whom not too many invitations wait."""
         database.begin_now()
         members = Member.select(Member.account).where(Member.project == self)
-        self._invite(inviter, Friendship.friend.not_in(members))
+        waiting = Invitation.select(peewee.fn.COUNT(Invitation.id)).where(Invitation.invitee == Friendship.friend)
+        self._invite(inviter, Friendship.friend.not_in(members), waiting < rules.current.max_invitations)
 
-    def _invite(self, inviter: Account, chosen: Any) -> None:
+    def _invite(self, inviter: Account, *chosen: Any) -> None:
         friends = Friendship.select(
             peewee.Value(self.id), Friendship.account, Friendship.friend, peewee.Value(clock.now())
-        ).where(Friendship.account == inviter, chosen)
+        ).where(Friendship.account == inviter, *chosen)
         columns = [Invitation.project, Invitation.inviter, Invitation.invitee, Invitation.created]
         try:
             Invitation.insert_from(friends, columns).on_conflict_ignore().execute()

@@ -49,6 +49,16 @@ class Rules:
     familiar_seconds: int = 90 * DAY
     """How long a device or an address from which an account logged in is counted apart from strangers."""
 
+    max_sessions: int = 100
+    """Live sessions of one account in one contract; a new one beyond that ends the oldest."""
+    max_friends: int = 1_000
+    max_applications: int = 1_000
+    """Applications for friendship that wait for one account, and that one account has waiting."""
+    max_invitations: int = 1_000
+    """Invitations that wait for one account."""
+    max_page_size: int = 1_000
+    """Accounts on a page of a list; the contracts allow no more either."""
+
     signature_max_ahead_seconds: int = 18 * HOUR
     signature_date_skew_seconds: int = 15 * MINUTE
     datasvr: str = ""

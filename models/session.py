@@ -28,7 +28,7 @@ class Session(Model):
 
     @classmethod
     def open(cls, account: Account, contract: str, secret: str) -> "Session":
-        """Open a session of this contract under this secret.
+        """Open a session of this contract under this secret; the oldest ends where the account has too many.
 
         Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
         """
@@ -40,6 +40,10 @@ class Session(Model):
             raise _overtaken(account) from None
         if not UNCHANGED.execute(account.id, account.password_hash).fetchone():
             raise _overtaken(account)
+        beyond = account.id, contract, 1, rules.current.max_sessions
+        ended = END_OLDEST.execute(account.id, contract, *beyond).rowcount
+        if ended:
+            note(Event.SESSION_ENDED, account.id, sessions=ended)
         note(Event.LOGGED_IN, account.id)
         session.account = account
         return session
@@ -134,6 +138,19 @@ def _overtaken(account: Account) -> WrongCredentials:
 OPEN = Prepared(
     Session,
     lambda: Session.insert(account=0, contract="", secret_digest="", created=0, expires=0).returning(Session),
+)
+OTHERS = Session.alias()
+END_OLDEST = PreparedStatement(
+    lambda: Session.delete().where(
+        Session.account == 0,
+        Session.contract == "",
+        Session.id
+        <= OTHERS.select(OTHERS.id)
+        .where(OTHERS.account == 0, OTHERS.contract == "")
+        .order_by(OTHERS.id.desc())
+        .limit(1)
+        .offset(0),
+    )
 )
 UNCHANGED = PreparedStatement(
     lambda: database.held(

@@ -22,6 +22,7 @@ AT_LEAST_ONE = (
     *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
     *("store_threads", "store_deadline_seconds", "delivery_tries", "request_seconds", "max_connections"),
     *("max_url_bytes", "max_headers", "max_header_bytes", "max_json_depth"),
+    *("max_sessions", "max_friends", "max_applications", "max_invitations", "max_page_size"),
 )
 SHORTEST_KEY = 32
 """Bytes; HMAC-SHA256 is no stronger than its key."""

@@ -64,6 +64,7 @@ class Server:
             "ROLLBOOK_DATA": str(folder),
             "ROLLBOOK_BIND": f"127.0.0.1:{port}",
             "ROLLBOOK_WORKERS": str(workers),
+            "ROLLBOOK_MAX_SESSIONS": str(10**6),
             "ROLLBOOK_RATE_LIMITS": "0",
             "ROLLBOOK_LOG_LEVEL": "warning",
             "BENCH_DATA": str(folder),

@@ -35,6 +35,7 @@ class Server:
             "ROLLBOOK_POLICY": "guarded",
             "ROLLBOOK_LOG_LEVEL": "warning",
             "ROLLBOOK_SECRET_KEY": "enumeration " * 4,
+            "ROLLBOOK_MAX_SESSIONS": str(10**6),
             "ROLLBOOK_RATE_LIMITS": "0",
             "ROLLBOOK_MOBILE_CODE_TRIES": str(10**9),  # each try meets a live code
             **(CHEAP if cheap else {}),

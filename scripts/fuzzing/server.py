@@ -39,6 +39,7 @@ class Server:
             "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
             "ROLLBOOK_BIND": f"127.0.0.1:{port}",
             "ROLLBOOK_DATA": str(self.data),
+            "ROLLBOOK_MAX_SESSIONS": str(10**6),
             "ROLLBOOK_RATE_LIMITS": "0",  # thousands of requests a minute come from one address
             "ROLLBOOK_SECRET_KEY": secrets.token_hex(32),
         }

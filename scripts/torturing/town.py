@@ -114,6 +114,8 @@ class Town:
         }
         if "rate_limits" in Settings.__dataclass_fields__:
             shared["ROLLBOOK_RATE_LIMITS"] = "0"
+        if "max_sessions" in Settings.__dataclass_fields__:
+            shared["ROLLBOOK_MAX_SESSIONS"] = str(10**6)  # what was acknowledged is to be found again
         self.settings = Settings(database_url=self.url, secret_key=key.encode(), data=folder / "data")
         self.instances = [Instance(number, folder, shared) for number in range(self.instances_count)]
 
