@@ -86,9 +86,16 @@ class OutboxMessage(Model):
     @classmethod
     def depths(cls) -> dict[str, int]:
         """Count the messages that wait to be delivered, by kind; those given up wait no more."""
-        number = peewee.fn.COUNT(cls.id)
-        waiting = cls.delivered.is_null() & cls.failed.is_null()
-        found: Any = cls.select(cls.kind, number).where(waiting).group_by(cls.kind).tuples()
+        return cls._count(cls.delivered.is_null() & cls.failed.is_null())
+
+    @classmethod
+    def given_up(cls) -> dict[str, int]:
+        """Count the messages that were given up, by kind."""
+        return cls._count(cls.delivered.is_null() & (cls.due == NEVER))
+
+    @classmethod
+    def _count(cls, which: Any) -> dict[str, int]:
+        found: Any = cls.select(cls.kind, peewee.fn.COUNT(cls.id)).where(which).group_by(cls.kind).tuples()
         return {"mail": 0, "sms": 0, **dict(found)}
 
     def mark_delivered(self) -> None:

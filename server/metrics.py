@@ -99,14 +99,16 @@ class Outbox:
     """Looks into the outbox whenever it is asked: its messages belong to no worker."""
 
     def collect(self) -> Iterator[Any]:
-        """Return how many messages wait; nothing while the store is away."""
+        """Return how many messages wait, and how many were given up; nothing while the store is away."""
         waiting = GaugeMetricFamily("rollbook_outbox_messages", "Messages that wait for delivery.", labels=["kind"])
+        lost = GaugeMetricFamily("rollbook_outbox_given_up", "Messages that were given up.", labels=["kind"])
         try:
-            depths = run_unit(OutboxMessage.depths)
+            depths, given_up = run_unit(OutboxMessage.depths), run_unit(OutboxMessage.given_up)
         except LOST:
             return
         finally:
             database.close()  # the thread lives as long as this answer
         for kind, messages in depths.items():
             waiting.add_metric([kind], messages)
-        yield waiting
+            lost.add_metric([kind], given_up[kind])
+        yield from (waiting, lost)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.outbox import OutboxMessage
+from models.outbox import NEVER, OutboxMessage
 from server.logs import make_handler
 from tests.conftest import CHEAP, ROOT, Served
 
@@ -258,7 +259,9 @@ def test_messages_that_wait_are_counted(settings: Any) -> None:
     for recipient in ("13800000000", "13800000001"):
         OutboxMessage.create(kind="sms", recipient=recipient, subject="", body="", created=1, due=1)
     OutboxMessage.create(kind="mail", recipient="", subject="", body="", created=1, due=1, delivered=2)
+    OutboxMessage.create(kind="mail", recipient="", subject="", body="", created=1, due=NEVER, failed=2)
     assert OutboxMessage.depths() == {"mail": 0, "sms": 2}
+    assert OutboxMessage.given_up() == {"mail": 1, "sms": 0}
 
 
 def test_an_address_for_metrics_that_is_taken_ends_the_start_with_its_name(tmp_path: Path) -> None:
@@ -332,6 +335,8 @@ def test_every_request_is_a_span_in_the_trace_of_its_caller(serve: Callable[...,
     )
     assert found.kind == Span.SPAN_KIND_SERVER
     assert found.end_time_unix_nano > found.start_time_unix_nano
+    ended = datetime.fromisoformat(_lines(server)[0]["time"]).timestamp()
+    assert found.end_time_unix_nano / 1e9 == pytest.approx(ended, abs=0.001, rel=0)
     assert _attributes(found) == {
         "http.request.method": "GET",
         "http.route": "/user/other",
