@@ -64,6 +64,7 @@ def rows() -> list[Any]:
     return [list(table.select().order_by(table.id).tuples()) for table in (Friendship, FriendApplication, Invitation)]
 
 
+@pytest.mark.requirement("ASVS 7.1.2")
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_session_too_many_ends_the_oldest_of_its_account_and_contract(
     client: TestClient, register: Callable[..., Account], stem: str

@@ -175,4 +175,5 @@ def test_the_documentation_says_how_long_sessions_last_and_why() -> None:
 
 @pytest.mark.requirement("ASVS 7.1.2")
 def test_the_documentation_says_how_many_sessions_an_account_may_have() -> None:
-    assert "An account may have any number of sessions at once" in section("Sessions and tokens")
+    told = "at most {} live sessions in each contract (`ROLLBOOK_MAX_SESSIONS`); one more ends the oldest"
+    assert told.format(Rules().max_sessions) in section("Sessions and tokens")
