@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from models import rules
 from models.database import connect, database
 from models.session import Session
 from scripts.benchmark.fill import fill, secret
+from scripts.benchmark.place import Places
 from tests.conftest import ROOT
+from tests.postgres import PostgresServer
 
 ARGON2 = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "argon2_parallelism": 1}
 
@@ -52,6 +55,18 @@ def filled(tmp_path: Path) -> Any:
     yield fill(tmp_path / "filled", 100, 1_000, ARGON2)
     database.close()
     rules.apply(before)
+
+
+def test_on_postgresql_each_server_gets_a_database_of_its_own(
+    filled: Any, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    places = Places(tmp_path, postgres.url)
+    for name in ("one", "other", "one"):  # the first was there before
+        filled.copy(place := places.make(name))
+        with psycopg.connect(place.database_url) as connection:
+            assert connection.execute("SELECT COUNT(*) FROM session").fetchone() == (100,)
+            assert connection.execute("SELECT current_database()").fetchone() == (f"bench-{name}",)
+    assert places.describe().startswith("PostgreSQL ")
 
 
 def test_a_filled_store_is_whole_and_its_sessions_are_live(filled: Any) -> None:

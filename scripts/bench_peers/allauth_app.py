@@ -1,6 +1,6 @@
 """django-allauth headless as its documentation sets it up: the `app` client with session tokens, sessions in the store.
 
-The store is SQLite with the same pragmas, passwords are hashed with the same Argon2 parameters. Rate limits are off,
+SQLite has the same pragmas as Rollbook's, passwords are hashed with the same Argon2 parameters. Rate limits are off,
 because one client logs in all the time here; of the middlewares only those that allauth asks for are there.
 `python -m scripts.bench_peers.allauth_app ACCOUNTS` fills the store in the folder `BENCH_DATA`, with a session for each
 account.
@@ -10,6 +10,8 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
@@ -27,6 +29,19 @@ class Hasher(Argon2PasswordHasher):
     time_cost = int(os.environ["ROLLBOOK_ARGON2_TIME_COST"])
     memory_cost = int(os.environ["ROLLBOOK_ARGON2_MEMORY_KIB"])
     parallelism = int(os.environ["ROLLBOOK_ARGON2_PARALLELISM"])
+
+
+def store() -> dict[str, Any]:
+    """Return PostgreSQL where there is one, else SQLite."""
+    url = urlsplit(os.environ["BENCH_DATABASE_URL"])
+    if url.scheme:
+        where = {"HOST": url.hostname, "PORT": url.port, "USER": url.username, "PASSWORD": url.password}
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": url.path[1:], **where}
+    options = {
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "; ".join(f"PRAGMA {pragma}" for pragma in PRAGMAS),
+    }
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA / "users.sqlite3", "OPTIONS": options}
 
 
 settings.configure(
@@ -51,17 +66,7 @@ settings.configure(
     AUTHENTICATION_BACKENDS=["allauth.account.auth_backends.AuthenticationBackend"],
     PASSWORD_HASHERS=[f"{__name__}.Hasher"],
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": DATA / "users.sqlite3",
-            "CONN_MAX_AGE": None,  # connections stay open
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "init_command": "; ".join(f"PRAGMA {pragma}" for pragma in PRAGMAS),
-            },
-        }
-    },
+    DATABASES={"default": store() | {"CONN_MAX_AGE": None}},  # connections stay open
     ACCOUNT_LOGIN_METHODS={"username"},
     ACCOUNT_EMAIL_VERIFICATION="none",
     ACCOUNT_RATE_LIMITS=False,

@@ -1,6 +1,7 @@
-"""fastapi-users as its documentation sets it up: SQLAlchemy, aiosqlite, the database strategy, bearer tokens.
+"""fastapi-users as its documentation sets it up: SQLAlchemy with aiosqlite or asyncpg, the database strategy, bearer
+tokens.
 
-The store is SQLite with the same pragmas, passwords are hashed with the same Argon2 parameters.
+SQLite has the same pragmas as Rollbook's, passwords are hashed with the same Argon2 parameters.
 `python -m scripts.bench_peers.fastapi_users_app ACCOUNTS` fills the store in the folder `BENCH_DATA`, with a token for
 each account.
 """
@@ -22,8 +23,8 @@ from fastapi_users.password import PasswordHelper
 from fastapi_users_db_sqlalchemy.access_token import SQLAlchemyAccessTokenDatabase, SQLAlchemyBaseAccessTokenTableUUID
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import event, insert
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import event, insert, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 DATA = Path(os.environ["BENCH_DATA"])
@@ -53,12 +54,17 @@ class UserRead(schemas.BaseUser[uuid.UUID]):
     """An account as it is shown."""
 
 
-# each connection is a thread; of 1, 2, 5 and 15 connections, two did most
-engine = create_async_engine(f"sqlite+aiosqlite:///{DATA}/users.sqlite3", pool_size=2, max_overflow=0)
-open_session = async_sessionmaker(engine, expire_on_commit=False)
+def connect() -> AsyncEngine:
+    """Connect to PostgreSQL where there is one, else to SQLite."""
+    url = os.environ["BENCH_DATABASE_URL"]
+    if url:
+        return create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    # each connection is a thread; of 1, 2, 5 and 15 connections, two did most
+    engine = create_async_engine(f"sqlite+aiosqlite:///{DATA}/users.sqlite3", pool_size=2, max_overflow=0)
+    event.listen(engine.sync_engine, "connect", set_pragmas)
+    return engine
 
 
-@event.listens_for(engine.sync_engine, "connect")
 def set_pragmas(connection: Any, record: Any) -> None:
     """Make every connection as durable as Rollbook's."""
     cursor = connection.cursor()
@@ -66,6 +72,10 @@ def set_pragmas(connection: Any, record: Any) -> None:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.execute("PRAGMA cache_size = -16384")
     cursor.close()
+
+
+engine = connect()
+open_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:

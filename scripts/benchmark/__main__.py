@@ -11,6 +11,7 @@ from scripts.benchmark.fill import PASSWORD, fill, fill_once, username
 from scripts.benchmark.flood import measure_flood
 from scripts.benchmark.grown import measure_grown
 from scripts.benchmark.load import ToolMissingError, tool
+from scripts.benchmark.place import Places
 from scripts.benchmark.process import ROOT, WrongAnswerError
 from scripts.benchmark.report import (
     compare,
@@ -46,6 +47,9 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="How long each operation is measured in a round.")] = 3,
     connections: Annotated[int, typer.Option(min=1, help="Connections that send requests.")] = 32,
     workers: Annotated[int, typer.Option(min=1, help="Workers of each server.")] = 1,
+    postgres: Annotated[
+        str, typer.Option(metavar="URL", help="A PostgreSQL to measure on, with a database made for each server.")
+    ] = "",
     output: Annotated[Path, typer.Option(help="Where the JSON goes.")] = BUILD / "bench.json",
 ) -> None:
     """Measure Rollbook beside its peers; print tables, and write all numbers to build/bench.json."""
@@ -62,19 +66,20 @@ def main(
     if quick:
         rounds, seconds = 1, 1
     names = _chosen(servers)
-    settings = {"workers": workers, "connections": connections, "rounds": rounds, "seconds": seconds}
-    report: dict[str, Any] = describe_run(settings)
+    places = Places(STORES, postgres)
+    shape = {"workers": workers, "connections": connections, "rounds": rounds, "seconds": seconds}
+    report: dict[str, Any] = describe_run({"store": places.describe()} | shape)
     folder = STORES
     print(show_run(report), end="\n\n", flush=True)
     timing: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "report": _progress}
     if names:
         store = fill_once(folder / f"store-{ACCOUNTS}", ACCOUNTS, ACCOUNTS, ARGON2)
-        results = run_rounds(names, store, folder, connections=connections, workers=workers, **timing)
+        results = run_rounds(names, store, places, connections=connections, workers=workers, **timing)
         report["servers"] = {name: result.as_json() for name, result in results.items()}
         print(show_servers(report["servers"]), show_starts(report["servers"]), sep="\n\n", end="\n\n", flush=True)
     if flood:
         store = fill_once(folder / f"store-{ACCOUNTS}", ACCOUNTS, ACCOUNTS, ARGON2)
-        report["flood"] = measure_flood(store, folder, **timing)
+        report["flood"] = measure_flood(store, places, **timing)
         print(show_flood(report["flood"]), end="\n\n", flush=True)
     if grown:
         sizes = (100, 10_000) if quick else (1_000, 1_000_000)

@@ -11,6 +11,8 @@ import json
 import secrets
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from models.database import connect, database, unit_of_work
 from models.migrations import FOLDER, migrate
 from models.rules import DAY, HOUR, Rules
 from models.secret import digest
+from scripts.benchmark.place import Place
+from scripts.benchmark.process import ROOT, plain_environment
 
 PASSWORD = "correct horse"  # noqa: S105  # that of every account in a store made for measuring
 CONTRACTS = ("annotation", "dbms", "sso", "signed", "indexy")
@@ -51,11 +55,15 @@ class Store:
         known = json.loads((folder / "bench.json").read_text())
         return cls(folder, known["accounts"], (folder / "secret_key").read_bytes(), known["accesskey"])
 
-    def copy(self, folder: Path) -> "Store":
-        """Copy the store into another folder, which is emptied first."""
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.folder, folder)
-        return Store.open(folder)
+    def copy(self, place: Place) -> "Store":
+        """Copy the store into another place, whose folder is emptied first."""
+        shutil.rmtree(place.folder, ignore_errors=True)
+        shutil.copytree(self.folder, place.folder)
+        if place.database_url:
+            command = [sys.executable, "-m", "scripts.operator", "db", "copy", "--to", place.database_url]
+            environment = plain_environment() | {"ROLLBOOK_DATA": str(place.folder.resolve())}
+            subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return Store.open(place.folder)
 
     def numbers(self, contract: str, most: int = 1_000) -> list[int]:
         """Return the numbers of accounts with a session of a contract, spread over the whole store."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -16,6 +15,7 @@ from models import passwords, rules
 from models.rules import Rules
 from scripts.benchmark.fill import PASSWORD, Store
 from scripts.benchmark.load import Load, send, sending
+from scripts.benchmark.place import Places
 from scripts.benchmark.servers import ARGON2, CHECK, LOG_IN, SERVERS
 from server.settings import Settings
 
@@ -48,12 +48,12 @@ def raw_hash_rate(threads: int, seconds: float) -> float:
 
 
 def measure_flood(
-    store: Store, folder: Path, *, rounds: int, seconds: float, report: Callable[[str], None]
+    store: Store, places: Places, *, rounds: int, seconds: float, report: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure hashing and the flood, several times in turn; return medians and all rounds."""
     slots = Settings().hash_slots
     server = SERVERS["rollbook"]
-    data = server.prepare(store, folder / "rollbook-flood", STEADY_CONNECTIONS)
+    data = server.prepare(store, places.make("rollbook-flood"), STEADY_CONNECTIONS)
     logins, checks = (data.operations[name].load for name in (LOG_IN, CHECK))
     shown: list[dict[str, Any]] = []
     for number in range(1, rounds + 1):

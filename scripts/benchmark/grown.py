@@ -16,6 +16,7 @@ from typing import Any
 
 from scripts.benchmark.fill import PROJECT, Store, fill_once, secret
 from scripts.benchmark.load import Load, Request, send
+from scripts.benchmark.place import Place
 from scripts.benchmark.process import Process
 from scripts.benchmark.rounds import Series
 from scripts.benchmark.servers import (
@@ -41,7 +42,7 @@ LIMITS = {CHECK: 1.3, FIND: 1.3, LOG_IN: 1.3, REGISTER: 1.3, FIRST_PAGE: 2.0, DE
 SERVER = Server(
     "Rollbook",
     serve,
-    lambda store, folder, connections: Data(store.copy(folder).folder, {}),
+    lambda store, place, connections: Data(Place(store.copy(place).folder), {}),
     argon2_settings(CHEAP),
     "rollbook",
 )
@@ -67,7 +68,7 @@ def measure_grown(
     exports: dict[int, list[dict[str, float]]] = {size: [] for size in sizes}
     serial = itertools.count()
     for number, (size, store) in itertools.product(range(1, rounds + 1), stores.items()):
-        data = SERVER.prepare(store, folder / "grown", connections)
+        data = SERVER.prepare(store, Place(folder / "grown"), connections)
         with SERVER.start(data, workers=1) as process:
             for name, operation in _operations(store, connections, seconds, serial).items():
                 report(f"round {number}/{rounds}: {size} accounts: {name}")

@@ -40,7 +40,7 @@ def describe_run(settings: dict[str, Any]) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in OURS},
         "peers_versions": _peers_versions(),
         "load_tool": describe_tool(),
-        "settings": settings | ARGON2 | {"sqlite": "journal_mode=WAL, synchronous=FULL"},
+        "settings": settings | ARGON2,
     }
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from scripts.benchmark.fill import Store
 from scripts.benchmark.load import Load, send
+from scripts.benchmark.place import Places
 from scripts.benchmark.process import Process, busy_seconds
 from scripts.benchmark.servers import SERVERS, Server
 
@@ -71,7 +71,7 @@ def _numbers(series: Series) -> dict[str, list[float]]:
 def run_rounds(
     names: list[str],
     store: Store,
-    folder: Path,
+    places: Places,
     *,
     rounds: int,
     seconds: float,
@@ -80,7 +80,7 @@ def run_rounds(
     report: Callable[[str], None],
 ) -> dict[str, Result]:
     """Measure the servers of these names in turn."""
-    data = {name: SERVERS[name].prepare(store, folder / name, connections) for name in names}
+    data = {name: SERVERS[name].prepare(store, places.make(name), connections) for name in names}
     results = {name: Result(SERVERS[name], {key: Series() for key in data[name].operations}) for name in names}
     for number in range(1, rounds + 1):
         for name, result in results.items():

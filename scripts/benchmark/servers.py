@@ -5,11 +5,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from scripts.benchmark.fill import PASSWORD, Store, secret, username
 from scripts.benchmark.load import Load, Request
+from scripts.benchmark.place import Place
 from scripts.benchmark.process import ROOT, Process, free_port, plain_environment
 from server.settings import Settings
 
@@ -35,9 +35,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Data:
-    """What a server works on: its folder, and what it may be asked."""
+    """What a server works on: where its store is, and what it may be asked."""
 
-    folder: Path
+    place: Place
     operations: dict[str, Operation]
 
 
@@ -46,12 +46,12 @@ class Server:
     """A server under test.
 
     command: what starts it, given port and number of workers.
-    prepare: makes its store in a folder, given the store of Rollbook that all share.
+    prepare: makes its store in a place, given the store of Rollbook that all share.
     """
 
     title: str
     command: Callable[[int, int], list[str]]
-    prepare: Callable[[Store, Path, int], Data]
+    prepare: Callable[[Store, Place, int], Data]
     environment: Mapping[str, str]
     family: str
     """Peers of one family are the same application on different servers."""
@@ -59,15 +59,17 @@ class Server:
     def start(self, data: Data, workers: int) -> Process:
         """Return the process, yet to be entered."""
         port = free_port()
-        folder = data.folder.resolve()
+        folder = data.place.folder.resolve()
         environment = {
             "ROLLBOOK_DATA": str(folder),
+            "ROLLBOOK_DATABASE_URL": data.place.database_url,
             "ROLLBOOK_BIND": f"127.0.0.1:{port}",
             "ROLLBOOK_WORKERS": str(workers),
             "ROLLBOOK_MAX_SESSIONS": str(10**6),
             "ROLLBOOK_RATE_LIMITS": "0",
             "ROLLBOOK_LOG_LEVEL": "warning",
             "BENCH_DATA": str(folder),
+            "BENCH_DATABASE_URL": data.place.database_url,
             **argon2_settings(ARGON2),
             **self.environment,
         }
@@ -119,16 +121,16 @@ def rollbook_operations(store: Store, connections: int, most: int = MOST) -> dic
     }
 
 
-def _rollbook(store: Store, folder: Path, connections: int) -> Data:
-    return Data(folder, rollbook_operations(store.copy(folder), connections))
+def _rollbook(store: Store, place: Place, connections: int) -> Data:
+    return Data(place, rollbook_operations(store.copy(place), connections))
 
 
-def _same_two(store: Store, folder: Path, connections: int) -> Data:
+def _same_two(store: Store, place: Place, connections: int) -> Data:
     """Return the two operations that peers over Rollbook's models serve."""
-    data = _rollbook(store, folder, connections)
+    data = _rollbook(store, place, connections)
     # stock Connexion writes a space after a colon, so only values are looked for
     return Data(
-        folder,
+        place,
         {
             name: Operation(data.operations[name].load, data.operations[name].expected.partition(":")[2])
             for name in (CHECK, FIND)
@@ -136,18 +138,19 @@ def _same_two(store: Store, folder: Path, connections: int) -> Data:
     )
 
 
-def _tokens(module: str, store: Store, folder: Path) -> list[str]:
+def _tokens(module: str, store: Store, place: Place) -> list[str]:
     """Have a peer fill its own store; return its tokens, one for each account."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    environment = {"BENCH_DATA": str(folder.resolve()), **argon2_settings(ARGON2)}
+    shutil.rmtree(place.folder, ignore_errors=True)
+    place.folder.mkdir(parents=True)
+    where = {"BENCH_DATA": str(place.folder.resolve()), "BENCH_DATABASE_URL": place.database_url}
+    environment = {**where, **argon2_settings(ARGON2)}
     command = [str(THEIRS / "python"), "-m", f"scripts.bench_peers.{module}", str(store.accounts)]
     subprocess.run(command, env={**plain_environment(), **environment}, cwd=ROOT, check=True)
-    return (folder / "tokens").read_text().split()
+    return (place.folder / "tokens").read_text().split()
 
 
-def _fastapi_users(store: Store, folder: Path, connections: int) -> Data:
-    tokens = _tokens("fastapi_users_app", store, folder)
+def _fastapi_users(store: Store, place: Place, connections: int) -> Data:
+    tokens = _tokens("fastapi_users_app", store, place)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     checks = [Request("GET", "/auth/me", {"Authorization": f"Bearer {token}"}) for token in tokens[:MOST]]
     logins = [
@@ -155,7 +158,7 @@ def _fastapi_users(store: Store, folder: Path, connections: int) -> Data:
         for n in range(1, min(store.accounts, MOST) + 1)
     ]
     return Data(
-        folder,
+        place,
         {
             CHECK: Operation(Load(checks, connections), '"email":"user1@example.com"'),
             LOG_IN: Operation(Load(logins, connections), '"access_token":'),
@@ -163,8 +166,8 @@ def _fastapi_users(store: Store, folder: Path, connections: int) -> Data:
     )
 
 
-def _allauth(store: Store, folder: Path, connections: int) -> Data:
-    tokens = _tokens("allauth_app", store, folder)
+def _allauth(store: Store, place: Place, connections: int) -> Data:
+    tokens = _tokens("allauth_app", store, place)
     path = "/_allauth/app/v1/auth"
     checks = [Request("GET", f"{path}/session", {"X-Session-Token": token}) for token in tokens[:MOST]]
     logins = [
@@ -172,7 +175,7 @@ def _allauth(store: Store, folder: Path, connections: int) -> Data:
         for n in range(1, min(store.accounts, MOST) + 1)
     ]
     return Data(
-        folder,
+        place,
         {
             CHECK: Operation(Load(checks, connections), '"username": "user1"'),
             LOG_IN: Operation(Load(logins, connections), '"session_token":'),
