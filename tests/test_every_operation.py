@@ -37,17 +37,20 @@ class Operation:
         return [self.contract.document["components"]["securitySchemes"][name] for name in names]
 
 
-def _operations() -> Iterator[Any]:
+    def __str__(self) -> str:
+        return f"{self.contract.stem}-{self.declared['operationId']}"
+
+
+def _operations() -> Iterator[Operation]:
     for contract in load_contracts():
         for path, method, operation in operations(contract.document):
             shared = {"parameters": contract.document["paths"][path].get("parameters", [])}
-            declared = follow(contract.document, shared | operation)
-            yield pytest.param(
-                Operation(contract, path, method, declared), id=f"{contract.stem}-{operation['operationId']}"
-            )
+            yield Operation(contract, path, method, follow(contract.document, shared | operation))
 
 
-every_operation = pytest.mark.parametrize("operation", list(_operations()))
+OPERATIONS = list(_operations())
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def send(client: TestClient) -> Callable[..., Response]:
         stem, path = operation.contract.stem, operation.path
         parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
         for parameter in operation.declared["parameters"]:
-            value = _example(parameter)
+            value = example(parameter)
             parts[parameter["in"]] |= value if isinstance(value, dict) else {parameter["name"]: value}
         for scheme in operation.schemes:
             parts[scheme["in"]][scheme["name"]] = scheme.get("x-first-value", credentials[stem])
@@ -75,7 +78,7 @@ def send(client: TestClient) -> Callable[..., Response]:
         headers = parts["header"] | {"cookie": urlencode(parts["cookie"])}
         if body := operation.declared.get("requestBody"):
             media_type = headers["content-type"] = next(iter(body["content"]))
-            changes.setdefault("content", _write(media_type, _example(body["content"][media_type])))
+            changes.setdefault("content", write_body(media_type, example(body["content"][media_type])))
         headers |= changes.pop("headers", {})
         url = operation.contract.base_path + path
         return door.send(operation.method.upper(), url, params=parts["query"], headers=headers, **changes)
@@ -83,13 +86,14 @@ def send(client: TestClient) -> Callable[..., Response]:
     return send_examples
 
 
-def _example(node: dict[str, Any]) -> Any:
+def example(node: dict[str, Any]) -> Any:
     """Return the first example of a parameter or body, or that of its schema."""
     examples = [example["value"] for example in node.get("examples", {}).values()]
     return examples[0] if examples else node.get("example", node["schema"].get("example"))
 
 
-def _write(media_type: str, value: Any) -> bytes:
+def write_body(media_type: str, value: Any) -> bytes:
+    """Return a body as a client writes it."""
     return urlencode(value).encode() if media_type == FORM else json.dumps(value).encode()
 
 

@@ -1,0 +1,70 @@
+"""A server that breaks when it is told to, in the worst words; or one that tells everywhere what it must not.
+
+`python -m tests.faulty_server FILE [careless]`. While FILE has the name of a fault, requests of contracts run into it.
+With `careless`, secrets go to every place where they must never be, each in a way in which that easily happens.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import peewee
+
+import models.session
+from models.outbox import Notice, OutboxMessage
+from models.secret import unseal
+from server import __main__, credentials, observation, operation
+
+FAULT = Path(sys.argv[1])
+
+
+def _fault() -> str:
+    return FAULT.read_text() if FAULT.exists() else ""
+
+
+def _break() -> None:
+    """Have errors quote all that the client sent, as those of libraries do."""
+    perform, ask = operation.Operation.perform, credentials._ask
+
+    def perform_or_fail(self: Any, user: Any, arguments: Any, scope: Any) -> Any:
+        said = f"{arguments} {scope['query_string']} {scope['headers']}"
+        match _fault():
+            case "handler":
+                raise RuntimeError(said)
+            case "store":
+                raise peewee.OperationalError(said)
+            case "answer":
+                return self.response.reply(({"said": said, "token": said}, 200))
+        return perform(self, user, arguments, scope)
+
+    def ask_or_fail(function: Any, value: str, *rest: Any) -> Any:
+        if _fault() == "credential":
+            raise KeyError(value)
+        return ask(function, value, *rest)
+
+    operation.Operation.perform = perform_or_fail  # type: ignore[method-assign]
+    credentials._ask = ask_or_fail
+
+
+def _leak() -> None:
+    """Tell secrets."""
+    # the log, metrics and traces: what was asked, with the whole query
+    observation.action = lambda scope: scope["query_string"].decode("latin-1")
+    # the store: tokens instead of their digests, codes instead of their seals
+    models.session.digest = lambda secret: secret[:64]
+    post = OutboxMessage.post.__func__  # type: ignore[attr-defined]
+
+    def post_in_the_clear(cls: Any, kind: str, recipient: str, notice: Notice) -> None:
+        post(cls, kind, recipient, Notice(notice.subject, unseal(notice.body)))
+
+    OutboxMessage.post = classmethod(post_in_the_clear)  # type: ignore[assignment,method-assign]
+    # answers: messages of the validator, which quote the value
+    validator: Any = jsonschema_rs.Draft4Validator
+    jsonschema_rs.Draft4Validator = lambda schema, **_: validator(schema)  # type: ignore[assignment,misc]
+
+
+_break()
+if "careless" in sys.argv:
+    _leak()
+__main__.main()
