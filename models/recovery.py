@@ -51,7 +51,8 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("sms")
             return
-        cls._keep(account, "mobile", mobile, _code_digest(account.id, mobile, code), rules.current.mobile_code_seconds)
+        kept = _code_digest(account.id, mobile, code, rules.current.secret_keys[0])
+        cls._keep(account, "mobile", mobile, kept, rules.current.mobile_code_seconds)
         OutboxMessage.post("sms", mobile, notice)
 
     @classmethod
@@ -82,7 +83,7 @@ class RecoveryCode(Model):
                 OutboxMessage.post_to_nobody("sms")  # a wrong try is written down, and so takes longer than a look
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
-        if not hmac.compare_digest(sent.digest, _code_digest(sent.account.id, mobile, code)):
+        if not _is_code(sent.digest, sent.account.id, mobile, code):
             cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
             note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode
@@ -156,11 +157,18 @@ def _alive() -> Any:
     return in_time & (RecoveryCode.tries < rules.current.mobile_code_tries)
 
 
-def _code_digest(account_id: int, mobile: str, code: str) -> str:
+def _is_code(kept: str, account_id: int, mobile: str, code: str) -> bool:
+    """Tell whether this is the code that was sent, under whichever of the server's keys."""
+    return any(
+        hmac.compare_digest(kept, _code_digest(account_id, mobile, code, key)) for key in rules.current.secret_keys
+    )
+
+
+def _code_digest(account_id: int, mobile: str, code: str, key: bytes) -> str:
     """Digest a code so that a copy of the store does not tell it.
 
     There are only a million codes: a bare SHA-256 is undone in a second. The key of the server, which is not in the
     store, keeps it from being tried out; account and number keep it from being used for another.
     """
     message = f"recovery code\n{account_id}\n{mobile}\n{code}".encode()
-    return hmac.digest(rules.current.secret_keys[0], message, hashlib.sha256).hex()
+    return hmac.digest(key, message, hashlib.sha256).hex()

@@ -12,7 +12,8 @@ ALPHANUMERIC = string.digits + string.ascii_letters
 LOWERCASE = string.digits + string.ascii_lowercase
 
 SHAPES = {"digits": string.digits, "alphanumeric": ALPHANUMERIC}
-SALT_LENGTH = 22
+SALT_LENGTH = 14
+MARK_LENGTH = 8
 SEAL = re.compile(r"⟦(digits|alphanumeric):([0-9]+):([0-9A-Za-z]+)⟧")
 
 
@@ -37,17 +38,30 @@ def seal(shape: str, length: int) -> str:
     Only the key of the server makes the secret of it again. So a text may wait in the store, and neither the store nor
     what stays behind in its files tells the secret.
     """
-    return f"⟦{shape}:{length}:{alphanumeric(SALT_LENGTH)}⟧"
+    salt = alphanumeric(SALT_LENGTH)
+    return f"⟦{shape}:{length}:{salt}{_mark(rules.current.secret_keys[0], salt)}⟧"
 
 
 def unseal(text: str) -> str:
-    """Put the secrets in the place of their seals. Under another key than theirs they are worthless."""
+    """Put the secrets in the place of their seals. Where the key of a seal is gone, what comes out is worthless."""
     return SEAL.sub(_open, text)
 
 
 def _open(sealed: re.Match[str]) -> str:
-    alphabet, length = SHAPES[sealed[1]], int(sealed[2])
-    number = int.from_bytes(hmac.digest(rules.current.secret_key, sealed[0].encode(), hashlib.sha512))
+    keys = rules.current.secret_keys
+    salt, mark = sealed[3][:SALT_LENGTH], sealed[3][SALT_LENGTH:]
+    key = next((key for key in keys if _mark(key, salt) == mark), keys[0])
+    number = int.from_bytes(hmac.digest(key, sealed[0].encode(), hashlib.sha512))
+    return _spell(number, SHAPES[sealed[1]], int(sealed[2]))
+
+
+def _mark(key: bytes, salt: str) -> str:
+    """Return what a seal says of its key, so that a message that waits outlives a new first key."""
+    number = int.from_bytes(hmac.digest(key, f"key of a seal\n{salt}".encode(), hashlib.sha256))
+    return _spell(number, ALPHANUMERIC, MARK_LENGTH)
+
+
+def _spell(number: int, alphabet: str, length: int) -> str:
     picked = []
     for _ in range(length):
         number, place = divmod(number, len(alphabet))

@@ -33,8 +33,8 @@ from server.specs import load_contracts
 CORS: dict[str, Any] = {
     "allow_credentials": True,
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
-    "allow_headers": ["Authorization", "Content-MD5", "Content-Type", "token"],
-    "expose_headers": ["Content-Disposition", "Retry-After", "X-Request-ID"],
+    "allow_headers": ["Authorization", "Content-MD5", "Content-Type", "token", "X-Request-ID"],
+    "expose_headers": ["Content-Disposition", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
 }
 """What pages of the named origins may send and read."""
 

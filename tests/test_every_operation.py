@@ -36,7 +36,6 @@ class Operation:
         names = asked[0] if asked and {} not in asked else {}
         return [self.contract.document["components"]["securitySchemes"][name] for name in names]
 
-
     def __str__(self) -> str:
         return f"{self.contract.stem}-{self.declared['operationId']}"
 

@@ -134,6 +134,27 @@ def test_a_named_site_may_call_and_use_cookies(named: TestClient) -> None:
     assert answer.headers["access-control-allow-credentials"] == "true"
 
 
+def test_a_named_site_may_read_failures_and_when_to_come_again(named: TestClient) -> None:
+    headers = {"origin": NAMED}
+    answers = [named.get("/v1/auth", headers=headers), named.get("/v1/nothing", headers=headers)]
+    answers.append(named.post("/v1/user", content=b" " * 2_000_000, headers=headers))
+    assert [answer.status_code for answer in answers] == [401, 404, 413]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == NAMED
+        assert {"Retry-After", "RateLimit"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+        assert "Origin" in answer.headers["vary"]
+
+
+def test_a_named_site_changes_what_a_cookie_lets_it_change(named: TestClient) -> None:
+    headers = {"origin": NAMED, "sec-fetch-site": "same-site"}
+    form = {"user_id": "zhangsan", "user_name": "张三", "password": "correct horse"}
+    assert named.post("/user/register/", data=form, headers=headers).json()["ret"] == 0
+    change = {"action": "change_name", "user_name": "李四"}
+    assert named.post("/user/other", json=change, headers=headers).json()["ret"] == 0
+    assert named.post("/user/other", json=change, headers=ANOTHER).status_code == 403
+    assert named.get("/user/other", headers=headers).json()["user_name"] == "李四"
+
+
 def test_a_site_that_is_not_named_stays_out(named: TestClient) -> None:
     strange = {**PREFLIGHT, "origin": "https://evil.example"}
     assert "access-control-allow-origin" not in named.options("/v1/user", headers=strange).headers

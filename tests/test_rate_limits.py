@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from models import clock
+from models import clock, rules
 from models.account import Account
 from models.database import connect, database, run_unit
 from models.known_address import KnownAddress
@@ -263,8 +264,12 @@ def test_a_device_that_has_logged_in_is_known_wherever_it_is(app: Any, world: Wo
     assert at_home.request(**right).status_code == 200
 
 
-def test_a_device_cookie_is_good_for_its_account_its_time_and_its_key_only(
-    client: TestClient, world: World, now: Callable[[int], None], register: Callable[..., Account]
+def test_a_device_cookie_is_good_for_its_account_its_time_and_its_keys_only(
+    client: TestClient,
+    world: World,
+    now: Callable[[int], None],
+    register: Callable[..., Account],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bob = register("bob")
     answer = client.request(**world.request("indexy", "log_in", password=RIGHT))
@@ -275,6 +280,10 @@ def test_a_device_cookie_is_good_for_its_account_its_time_and_its_key_only(
     assert device.read(scope, bob.id) is None
     forged = {"type": "http", "headers": [(b"cookie", f"{device.COOKIE}={cookie[:-4]}AAAA".encode())]}
     assert device.read(forged, world.alice.id) is None
+    for keys, known in ((b"x" * 32 + b"," + rules.current.secret_key, True), (b"x" * 32, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(rules, "current", replace(rules.current, secret_key=keys))
+            assert bool(device.read(scope, world.alice.id)) is known
     now(NOW + 90 * 86_400)
     assert device.read(scope, world.alice.id) is None
 

@@ -605,6 +605,22 @@ def test_a_code_is_worth_nothing_under_another_key(
     assert redeem(client, code).json() == WRONG
 
 
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize("way", ["code", "link"])
+def test_what_is_on_its_way_outlives_a_new_first_key(
+    client: TestClient, delivered: Delivered, settings: Settings, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    path, asked = {"code": ("mobile/captcha", {"mobile": MOBILE}), "link": ("email", {"email": EMAIL})}[way]
+    assert client.post(f"{USERS}/password/{path}", json=asked).json() == DONE
+    monkeypatch.setattr(rules, "current", replace(settings, secret_key=b"x" * 32 + b"," + settings.secret_key))
+    (message,) = delivered()
+    if way == "code":
+        assert redeem(client, re.findall("[0-9]{6}", message["text"])[0]).json() == DONE
+    else:
+        assert reset(client, secret_of(re.findall(r"https?://\S+", message)[0])).status_code == 200
+    assert can_log_in(client, NEW)
+
+
 @pytest.mark.breaks_contract
 def test_nothing_is_sent_when_the_request_fails(
     client: TestClient, delivered: Delivered, alice: Account, monkeypatch: pytest.MonkeyPatch
