@@ -328,6 +328,8 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
         key = fold(fields["username"])
         if key in RESERVED:
             raise UsernameReserved
+        if not key:
+            raise UsernameTaken  # nobody could tell it from another name that shows nothing
         columns["username_key"] = key
     if "email" in fields:
         columns["email_key"] = fold(fields["email"]) if fields["email"] else None

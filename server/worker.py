@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from server.hosts import own_hosts
 from server.response import serialize
 
 LOOK_SECONDS = 1.0
@@ -18,17 +19,24 @@ OTHER_FILES = 256
 """What a worker may have open besides connections."""
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
+PROBLEM = {
+    "Content-Type": "application/problem+json",
+    "X-Content-Type-Options": "nosniff",
+    "Connection": "close",
+}
+
 
 class Connection(ASGIProtocol):
     """A connection that knows since when its client owes something.
 
     asking: since when a request has begun and not ended. unread: since when an answer waits to be read.
-    come: bytes that came since the request began.
+    come: bytes that came since the request began. met: its host was looked at; a browser keeps connections apart by it.
     """
 
     asking: float | None = None
     unread: float | None = None
     come = 0
+    met = False
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or turn it away where there are too many."""
@@ -58,6 +66,16 @@ class Connection(ASGIProtocol):
         if self.come > self.worker.most_before_body and self._current_request is None and not self._closed:
             self._send_error_response(431, "")
             self._close_transport()
+
+    def _on_headers_complete(self) -> bool:
+        skip: bool = super()._on_headers_complete()
+        if not self.met:
+            self.met = True
+            host = dict(self._current_request.headers_bytes).get(b"host")
+            if host is not None and not self.worker.is_own_host(host.decode("latin-1")):
+                self._send_error_response(421, "")
+                self._close_transport()
+        return skip
 
     def _on_message_complete(self) -> None:
         self.asking = None
@@ -92,9 +110,11 @@ class Connection(ASGIProtocol):
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         """Refuse what cannot be read as a request: as problem details, and without a word of what it was."""
-        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-        more = ("Content-Type", "application/problem+json"), ("X-Content-Type-Options", "nosniff"), *extra_headers
-        super()._send_error_response(status, serialize(problem).decode(), more)
+        phrase = HTTPStatus(status).phrase
+        body = serialize({"type": "about:blank", "title": phrase, "status": status})
+        headers = {**PROBLEM, **dict(extra_headers), "Content-Length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + body)
 
 
 class Worker(gasgi.ASGIWorker):
@@ -107,6 +127,7 @@ class Worker(gasgi.ASGIWorker):
         self.patience: int = settings.request_seconds
         self.most_before_body: int = 2 * (settings.max_url_bytes + settings.max_header_bytes)
         self.connections: set[Connection] = set()
+        self.is_own_host = own_hosts(settings)
 
     def init_process(self) -> None:
         """Begin to work, with as many files open as connections may need."""

@@ -12,6 +12,7 @@ import pytest
 from gunicorn.config import Config
 from starlette.testclient import TestClient
 
+from server.hosts import own_hosts
 from server.settings import Settings
 from server.worker import Connection
 from tests.conftest import Served
@@ -114,7 +115,7 @@ def test_headers_that_never_end_are_refused_though_each_is_small(server: Served)
     [
         (b"GET /login?password=secret nonsense HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nsecret header: x\r\n\r\n", 400),
-        (b"POST /v1/user HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: secret\r\n\r\n", 501),
+        (b"POST /v1/user HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: secret\r\n\r\n", 501),
     ],
     ids=["line", "header", "coding"],
 )
@@ -126,6 +127,7 @@ def test_what_is_no_request_is_refused_as_problem_details_without_a_word_of_it(
         head, _, body = b"".join(iter(lambda: connection.recv(10_000), b"")).partition(b"\r\n\r\n")
     assert f"HTTP/1.1 {status} ".encode() in head
     assert b"Content-Type: application/problem+json" in head
+    assert [head.count(name) for name in (b"\r\nContent-Type: ", b"\r\nContent-Length: ")] == [1, 1]
     assert json.loads(body)["status"] == status
     assert b"secret" not in head + body
     assert "secret" not in server.log
@@ -162,8 +164,8 @@ def test_many_brackets_are_not_deep(client: TestClient) -> None:
     [
         b"",
         b"GET /healthz HTTP/1.1\r\nX-Slow: ",
-        b"POST /v1/user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
-        b"POST /v1/user HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+        b"POST /v1/user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+        b"POST /v1/user HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     ],
     ids=["nothing", "headers", "body", "chunks"],
 )
@@ -185,7 +187,7 @@ def test_a_client_that_drips_is_cut_off_all_the_same(server: Served) -> None:
 def test_a_client_that_does_not_read_is_cut_off(server: Served) -> None:
     with connect(server) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall(b"GET /docs/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        connection.sendall(b"GET /docs/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
         with pytest.raises(ConnectionError):
             for _ in range(600):
                 connection.sendall(b" ")
@@ -230,3 +232,32 @@ def test_more_connections_than_there_is_room_for_are_turned_away_and_room_comes_
             break
         time.sleep(0.05)
     assert answers[-1] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", "a@b@"])
+def test_a_name_that_is_not_this_servers_finds_nobody_on_loopback(server: Served, host: str) -> None:
+    users = f"{server.url}/indexy-api/api/v1/users"
+    answer = httpx2.get(users, headers={"host": host})
+    assert (answer.status_code, answer.json()) == (
+        421,
+        {"type": "about:blank", "title": "Misdirected Request", "status": 421},
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:1", "[::1]:80", "localhost", "LocalHost:8000", "a.localhost"])
+def test_addresses_and_localhost_are_this_server(server: Served, host: str) -> None:
+    assert httpx2.get(f"{server.url}/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("policy", "bind", "host", "own"),
+    [
+        ("documented", "127.0.0.1:8000", "accounts.example.com", True),
+        ("documented", "127.0.0.1:8000", "evil.example", False),
+        ("guarded", "127.0.0.1:8000", "evil.example", True),
+        ("documented", "0.0.0.0:8000", "evil.example", True),
+    ],
+)
+def test_only_a_server_that_loopback_protects_asks_for_its_name(policy: str, bind: str, host: str, own: bool) -> None:
+    settings = Settings(policy=policy, bind=bind, public_url="https://accounts.example.com")
+    assert own_hosts(settings)(host) is own

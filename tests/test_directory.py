@@ -48,6 +48,32 @@ def test_a_name_taken_through_one_contract_is_taken_in_all(doors: dict[str, Door
 
 
 @pytest.mark.parametrize("stem", STEMS)
+def test_a_name_that_only_looks_different_to_a_machine_is_the_same(doors: dict[str, Door], stem: str) -> None:
+    doors["sso"].register("alice", "correct horse")
+    same = (
+        "ａｌｉｃｅ",
+        "alice\u200b",
+        "ali\u00adce",
+        "\u202ealice",
+        "alice\ufe0f",
+        "\u2060Alice",
+        "alice \u200d",
+        "ali\u2028ce",
+    )
+    for name in same:
+        assert not doors[stem].succeeded(doors[stem].register(name, "another one")), ascii(name)
+    assert Account.select().count() == 1
+    assert doors[stem].enter("ali\u00adce", "correct horse")
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_name_that_shows_nothing_is_none(doors: dict[str, Door], stem: str) -> None:
+    for name in ("\u200b", "\u2060\u3164", "\u2800"):
+        assert not doors[stem].succeeded(doors[stem].register(name, "correct horse")), ascii(name)
+    assert Account.select().count() == 0
+
+
+@pytest.mark.parametrize("stem", STEMS)
 @pytest.mark.parametrize("name", RESERVED)
 def test_path_words_are_no_names(doors: dict[str, Door], stem: str, name: str) -> None:
     assert not doors[stem].succeeded(doors[stem].register(name, "correct horse"))

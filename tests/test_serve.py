@@ -53,7 +53,7 @@ def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> N
 def test_a_form_that_was_cut_short_changes_nothing(serve: Callable[..., Served]) -> None:
     server = serve()
     form = "user_id=alice&user_name=Alice&password=correct"
-    head = f"POST /user/register/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(form) + 6}\r\n"
+    head = f"POST /user/register/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(form) + 6}\r\n"
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
         connection.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}".encode())
         connection.shutdown(socket.SHUT_WR)

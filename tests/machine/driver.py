@@ -22,7 +22,21 @@ from tests.machine.reference import WEAK, Directory, Login, Person
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
 MOST_PEOPLE, MOST_LOGINS, MOST_DEAD = 5, 10, 5
 
-NAMES = ["alice", "ALICE", "ａｌｉｃｅ", "straße", "STRASSE", "ﬁn", "Fin", "Ωmega", "张三", "İ", "1", "3"]
+NAMES = [
+    "alice",
+    "ALICE",
+    "ａｌｉｃｅ",
+    "al\u200bice",
+    "straße",
+    "STRASSE",
+    "ﬁn",
+    "Fin",
+    "Ωmega",
+    "张三",
+    "İ",
+    "1",
+    "3",
+]
 names = st.sampled_from([*NAMES, "other", "ｓｉｇｎｉｎ"])
 """Names of which some are the same name, some are numbers, and two are words of paths."""
 passwords = st.sampled_from(["correct horse battery", "穿林北腿蒋中正 hao", "Tr0ub4dor & three", *sorted(WEAK)])

@@ -18,7 +18,8 @@ TRIES = 5
 
 def same(name: str) -> str:
     """Return what two names have in common that are the same name."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", seen.casefold())
 
 
 @dataclass(eq=False)
