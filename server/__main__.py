@@ -1,6 +1,7 @@
 """Serve: bring the store up to date, then run gunicorn with its ASGI worker."""
 
 import gc
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from models.unit import LOST
 from server.app import create_app
 from server.exposition import listen
 from server.logs import GunicornLog, configure
-from server.settings import SettingError, Settings, read
+from server.settings import LOOPBACK, SettingError, Settings, read
 from server.specs import load_contracts
 from server.worker import Worker
 
 if TYPE_CHECKING:
     from server.metrics import Metrics
+
+log = logging.getLogger("rollbook")
 
 
 class Gunicorn(BaseApplication):
@@ -72,6 +75,12 @@ def _metrics(settings: Settings) -> "Metrics":
     return Metrics(listener)
 
 
+def warn_of_openness(settings: Settings) -> None:
+    """Say so in the log if others than this machine may do what the documents ask no credential for."""
+    if settings.policy == "documented" and settings.host not in LOOPBACK:
+        log.warning("the policy is `documented` beyond loopback: whoever reaches %s may delete accounts", settings.bind)
+
+
 def main() -> None:
     """Serve until told to stop; a wrong setting ends with one line."""
     try:
@@ -86,6 +95,7 @@ def main() -> None:
         sys.exit(f"rollbook: {error}")
     except LOST:
         sys.exit("rollbook: ROLLBOOK_DATABASE_URL: the store does not answer")
+    warn_of_openness(settings)
     address = f"http://{settings.bind}"
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
     for contract in load_contracts():

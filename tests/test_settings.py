@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from server.__main__ import warn_of_openness
 from server.settings import SettingError, Settings, read
 
 
@@ -44,6 +45,18 @@ def test_beyond_loopback_the_policy_is_guarded(environment: dict[str, str], bind
 def test_beyond_loopback_the_documented_policy_is_had_by_name(environment: dict[str, str]) -> None:
     beyond = {**environment, "ROLLBOOK_BIND": "[::]:8000", "ROLLBOOK_POLICY": "documented"}
     assert read(beyond).policy == "documented"
+
+
+@pytest.mark.parametrize(
+    ("bind", "policy", "warned"),
+    [("[::]:8000", "documented", True), ("[::]:8000", "guarded", False), ("127.0.0.1:8000", "documented", False)],
+)
+def test_the_log_tells_of_the_documented_policy_beyond_loopback(
+    environment: dict[str, str], caplog: pytest.LogCaptureFixture, bind: str, policy: str, warned: bool
+) -> None:
+    warn_of_openness(read({**environment, "ROLLBOOK_BIND": bind, "ROLLBOOK_POLICY": policy}))
+    assert [record.levelname for record in caplog.records] == (["WARNING"] if warned else [])
+    assert bind in caplog.text or not warned
 
 
 def test_numbers_are_cast(environment: dict[str, str]) -> None:
