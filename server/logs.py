@@ -4,10 +4,11 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from select import PIPE_BUF
 from typing import Any, TextIO
 
 import orjson
@@ -115,7 +116,14 @@ def _as_text(line: Line) -> bytes:
     return f"{line['time'].astimezone():%H:%M:%S} {line['level']:<7} {what or 'page'} {told}\n".encode()
 
 
-def write(lines: bytes) -> None:
-    """Write lines at once, so that those of several workers do not mix."""
+def write(lines: Iterable[bytes]) -> None:
+    """Write lines, as many at once as a pipe takes in one piece, so that those of several workers do not mix."""
     with suppress(OSError):  # who reads the log may go away; requests are served all the same
-        os.write(STDERR, lines)
+        piece = b""
+        for line in lines:
+            if len(piece) + len(line) > PIPE_BUF:
+                os.write(STDERR, piece)
+                piece = b""
+            piece += line
+        if piece:
+            os.write(STDERR, piece)

@@ -47,6 +47,7 @@ class Observer:
         self.failures_only = settings.log_level in ("warning", "error")
         self.listeners = listeners
         self._ended: list[tuple[Any, ...]] = []
+        self._is_due = False
         self._number_anew()
         os.register_at_fork(after_in_child=self._number_anew)
 
@@ -92,8 +93,13 @@ class Observer:
         )
         if status in (None, 500) or len(self._ended) >= MOST_TOGETHER:  # a 503 comes in floods
             self.tell()
-        elif len(self._ended) == 1:
-            asyncio.get_running_loop().call_later(MOMENT, self.tell)
+        elif not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_later(MOMENT, self._tell_in_time)
+
+    def _tell_in_time(self) -> None:
+        self._is_due = False
+        self.tell()
 
     def tell(self) -> None:
         """Tell of all requests that were put down."""
@@ -119,8 +125,7 @@ class Observer:
                 listener(line, scope, seconds)
             if self.render and (failed or not self.failures_only):
                 written.append(self.render(line))
-        if written:
-            write(b"".join(written))
+        write(written)
 
 
 def action(scope: Scope) -> str | None:

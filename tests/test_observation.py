@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from select import PIPE_BUF
 from typing import Any
 
 import httpx2
@@ -28,7 +29,7 @@ from starlette.testclient import TestClient
 
 from models.account import Account
 from models.outbox import NEVER, OutboxMessage
-from server.logs import make_handler
+from server.logs import make_handler, write
 from tests.conftest import CHEAP, ROOT, Served
 
 FIELDS = [
@@ -163,6 +164,16 @@ def test_at_a_higher_level_only_requests_that_failed_are_logged(serve: Callable[
     httpx2.get(f"{server.url}/login", params=USER)
     server.end()
     assert [(line["level"], line["status"]) for line in _lines(server)] == [("error", 503)]
+
+
+def test_lines_go_into_a_pipe_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+    monkeypatch.setattr("server.logs.os.write", lambda _, piece: pieces.append(piece))
+    lines = [b"%d %s\n" % (number, b"x" * (number * 7 % 400)) for number in range(200)]
+    write(lines)
+    assert b"".join(pieces) == b"".join(lines)
+    assert all(piece.endswith(b"\n") and len(piece) <= PIPE_BUF for piece in pieces)
+    assert len(pieces) < 15
 
 
 def test_the_request_log_can_be_turned_off(serve: Callable[..., Served]) -> None:
