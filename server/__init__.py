@@ -1,1 +1,6 @@
 """All that stands between the socket and a handler."""
+
+import warnings
+
+# Connexion loads Starlette's client for tests, which says on every start what it would rather be used with
+warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
