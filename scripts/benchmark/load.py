@@ -1,6 +1,7 @@
 """Load: requests that are ready for the wire, and the tool that sends them.
 
 wrk sends many different requests in turn. Where it is not installed, oha stands in; it sends one request over and over.
+Where neither is, Locust sends them in turn, but so few a second that a fast server waits for it.
 """
 
 import json
@@ -8,13 +9,15 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
+LOCUST = Path(__file__).parents[2] / ".venv-bench/bin/locust"
+LOCUST_FILE = Path(__file__).parents[1] / "bench_peers/locustfile.py"
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class ToolMissingError(Exception):
 
 def tool() -> str:
     """Return the path of the load tool. Raises ToolMissingError."""
-    found = shutil.which("wrk") or shutil.which("oha")
+    found = shutil.which("wrk") or shutil.which("oha") or shutil.which(str(LOCUST))
     if found is None:
-        raise ToolMissingError("neither wrk nor oha is installed; on Debian: apt-get install wrk")
+        raise ToolMissingError("none of wrk, oha and Locust is installed; on Debian: apt-get install wrk")
     return found
 
 
@@ -85,7 +88,7 @@ def describe_tool() -> str:
     path = tool()
     option = "-v" if path.endswith("wrk") else "--version"
     said = subprocess.run([path, option], capture_output=True, text=True, check=False)
-    return (said.stdout + said.stderr).splitlines()[0].partition(" Copyright")[0]
+    return (said.stdout + said.stderr).splitlines()[0].partition(" Copyright")[0].partition(" from ")[0]
 
 
 def send(url: str, load: Load, seconds: float) -> Figures:
@@ -99,7 +102,7 @@ def send(url: str, load: Load, seconds: float) -> Figures:
 def sending(url: str, load: Load, seconds: float) -> Iterator["_Running"]:
     """Send load while the block runs, and until the seconds are over."""
     with tempfile.TemporaryDirectory(prefix="rollbook-bench-") as folder:
-        running = (_Wrk if tool().endswith("wrk") else _Oha)(url, load, seconds, Path(folder))
+        running = TOOLS[Path(tool()).name](url, load, seconds, Path(folder))
         try:
             yield running
             running.wait()
@@ -174,6 +177,24 @@ class _Oha(_Running):
             statuses=statuses,
             tool_cpu_seconds=self.cpu_seconds,
         )
+
+
+class _Locust(_Running):
+    def __init__(self, url: str, load: Load, seconds: float, folder: Path) -> None:
+        file = folder / "requests"
+        file.write_text(json.dumps([astuple(request) for request in load.requests]))
+        environment = {"BENCH_REQUESTS": str(file), "BENCH_DELAY_MS": str(load.delay_ms)}
+        users = str(load.connections)
+        options = ["-u", users, "-r", users, "-t", f"{max(1, round(seconds))}s", "--stop-timeout", "0", "-H", url]
+        quiet = ["--headless", "--only-summary", "--skip-log", "--exit-code-on-error", "0"]
+        self._start([tool(), "-f", str(LOCUST_FILE), *options, *quiet], environment)
+
+    def figures(self) -> Figures:
+        told = next(line for line in reversed(self.output.splitlines()) if line.startswith("{"))
+        return Figures(**json.loads(told), tool_cpu_seconds=self.cpu_seconds)
+
+
+TOOLS: dict[str, Callable[[str, Load, float, Path], _Running]] = {"wrk": _Wrk, "oha": _Oha, "locust": _Locust}
 
 
 def _children_cpu_seconds() -> float:
