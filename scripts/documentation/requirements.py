@@ -6,6 +6,7 @@ met if a test says so, and that test passed when it last ran.
 
 import ast
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,12 @@ def write(standard: str) -> str:
     outcomes = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     rows = [row for row in judge(read(), marked(), outcomes) if row.requirement.id.startswith(f"{standard} ")]
     counts = {status: sum(row.status == status for row in rows) for status in ("met", "not met", "not applicable")}
-    parts = [f"{len(rows)} requirements: {', '.join(f'{number} {status}' for status, number in counts.items())}."]
+    shown = {test for row in rows for test in row.tests}
+    ran = Counter(outcomes[test] for test in shown if test in outcomes)
+    parts = [
+        f"{len(rows)} requirements: {', '.join(f'{number} {status}' for status, number in counts.items())}. "
+        f"Of {len(shown)} tests that show them, {ran['passed']} passed and {ran['failed']} failed when last run here."
+    ]
     for section in dict.fromkeys(row.requirement.section for row in rows):
         own = [_cells(row) for row in rows if row.requirement.section == section]
         parts += [f"### {section}", table(["Number", "Level", "What it asks for", "", "Why, or what shows it"], own)]
