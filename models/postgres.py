@@ -109,12 +109,16 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
         milliseconds = rules.current.store_deadline_seconds * 1000
         limits = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
         given = psycopg.conninfo.conninfo_to_dict(self.database).get("options") or ""
+        began = monotonic()
         try:
             connection = Connection.connect(self.database, options=f"{given} {limits}", **OPTIONS)
         except psycopg.Error:
             self._away_until = monotonic() + PAUSE_SECONDS
             self._unit.away = True
             raise
+        finally:
+            if self._unit.left is not None:
+                self._unit.left -= monotonic() - began
         connection.unit = self._unit
         connection.autocommit = True
         connection.add_notice_handler(self._hear)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx2
+import peewee
 import psycopg
 import pytest
 
 from models.account import Account
 from models.database import connect, database, run_unit
 from models.migrations import migrate
+from models.postgres import Postgres
 from scripts.torturing.town import children, postmaster_of
 from tests.conftest import CHEAP, ROOT, Served
 from tests.postgres import PostgresServer
@@ -104,6 +107,16 @@ def _slow(store: PostgresServer, how: str) -> Iterator[None]:
     finally:
         for pid in processes:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_finding_the_leader_takes_of_the_time_that_the_store_may_take(store: PostgresServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{store.port}"
+        cluster = Postgres(f"postgresql://postgres@{hosts}/rollbook")
+        with pytest.raises(peewee.OperationalError, match="all the time"):
+            cluster.within(1, lambda: cluster.execute_sql("SELECT 1"))
+        assert cluster.within(60, lambda: cluster.execute_sql("SELECT 1")).fetchone() == (1,)
+        cluster.close()
 
 
 def test_a_leader_that_was_demoted_counts_as_away(store: PostgresServer, serve: Callable[..., Served]) -> None:
