@@ -26,6 +26,7 @@ from models.account import Account
 from models.audit import AuditEvent, AuditHead
 from models.database import connect, database, unit_of_work
 from models.migrations import migrate
+from models.postgres import Postgres
 from models.unit import Sqlite
 from scripts.documentation import requirements
 from scripts.operator.__main__ import app as rollbook
@@ -34,7 +35,7 @@ from server.settings import Settings, read
 from tests.postgres import PostgresServer
 
 STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
-"""Engine under the directory: `sqlite` or `postgresql`."""
+"""Engine under the directory: `sqlite`, or `postgresql` for those tests alone that touch the store."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,13 +54,15 @@ CHEAP = {
 class Served:
     """A server of its own, started as the operator starts it.
 
-    url: where it answers. log: all that it wrote so far.
+    url: where it answers. store: address of its store. log: all that it wrote so far.
     """
 
     def __init__(self, data: Path, environment: dict[str, str], script: str = "scripts/serve") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
+        TOUCHED.add(data)
         self.data = data
+        self.store = environment.get("ROLLBOOK_DATABASE_URL", f"sqlite:///{data}/rollbook.sqlite3")
         self.url = f"http://127.0.0.1:{port}"
         self.output = data.parent / f"server-{port}.log"
         settings = {"ROLLBOOK_DATA": str(data), "ROLLBOOK_BIND": f"127.0.0.1:{port}", **environment}
@@ -98,14 +101,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LAST = ["test_queries", "test_ledger"]
 """Tests that look back on all others."""
+WHOLE = pytest.StashKey[bool]()
+"""Whether all tests were asked for, and not some of them."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what looks back on all other tests after them; leave out what another engine cannot show."""
+def runs_on_both(item: pytest.Item) -> bool:
+    """Tell whether a test runs on each engine: it touches the store, and gives no reason to do so once."""
+    return "engine" in getattr(item, "fixturenames", ()) and item.get_closest_marker("once") is None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the first engine what runs once; run what looks back on all other tests after them."""
+    narrowed = config.option.keyword or config.option.markexpr or config.option.deselect or config.option.lf
+    files = {item.path for item in items}
+    config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.glob("test_*.py"))
     if STORE != "sqlite":
-        for item in items:
-            if item.get_closest_marker("embedded"):
-                item.add_marker(pytest.mark.skip(reason="only the embedded store can show this"))
+        config.hook.pytest_deselected(items=[item for item in items if not runs_on_both(item)])
+        items[:] = filter(runs_on_both, items)
     items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
 
 
@@ -131,13 +143,39 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session")
-def whole_suite(request: pytest.FixtureRequest) -> None:
+def whole_suite(pytestconfig: pytest.Config) -> None:
     """Skip what looks back on the whole suite, where only a part of it runs."""
-    options = request.config.option
-    narrowed = options.keyword or options.markexpr or options.deselect or options.lf
-    files = {item.path for item in request.session.items}
-    if narrowed or files != set(Path(__file__).parent.glob("test_*.py")):
+    if not pytestconfig.stash[WHOLE]:
         pytest.skip("looks back on the whole suite, of which only a part runs")
+
+
+TOUCHED: set[object] = set()
+"""Stores that were opened and servers that were started since the test began."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _touches() -> Iterator[None]:
+    """Note each store that is opened in this process."""
+
+    def open_and_note(url: str) -> Any:
+        TOUCHED.add(url)
+        return open_store(url)
+
+    open_store = models.database.store
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models.database, "store", open_and_note)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _engine_is_chosen(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail where a test touches a store past the fixture `engine`: nobody would see it on the other engine."""
+    TOUCHED.clear()
+    yield
+    marker = request.node.get_closest_marker("once")
+    assert marker is None or (len(marker.args) == 1 and not marker.kwargs), "once(reason) is expected"
+    if TOUCHED and marker is None:
+        assert "engine" in request.fixturenames, "touches a store: needs the fixture `engine`, or once(reason)"
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +202,8 @@ def statements() -> Iterator[set[str]]:
     """The text of every statement that the server runs in this process."""
     seen: set[str] = set()
     serving = threading.local()
-    execute = Sqlite.execute_sql
+    kind: Any = {"sqlite": Sqlite, "postgresql": Postgres}[STORE]
+    execute = kind.execute_sql
 
     @contextmanager
     def serve_in_unit() -> Iterator[None]:
@@ -175,16 +214,22 @@ def statements() -> Iterator[set[str]]:
         finally:
             serving.now = False
 
-    def execute_and_note(self: Sqlite, sql: str, params: Any = None) -> Any:
+    def execute_and_note(self: Any, sql: str, params: Any = None) -> Any:
         if getattr(serving, "now", False):
             seen.add(sql)
         return execute(self, sql, params)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Sqlite, "execute_sql", execute_and_note)
+        patch.setattr(kind, "execute_sql", execute_and_note)
         for module in ("models.database", "server.housekeeper"):
             patch.setattr(f"{module}.unit_of_work", serve_in_unit)
         yield seen
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine under the directory; a test that asks for it, mostly by way of others, runs on both."""
+    return STORE
 
 
 @pytest.fixture(scope="session")
@@ -201,7 +246,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this run, with a migrated database."""
-    server = PostgresServer()
+    server = PostgresServer("-c fsync=off")  # no test cuts the power
     connect(server.url)
     migrate()
     database.close()
@@ -210,14 +255,28 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def apps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+def new_store(engine: str, request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Says what the environment of a server must hold that has a store of its own, in which nothing is yet."""
+    numbers = itertools.count(1)
+
+    def make() -> dict[str, str]:
+        if engine == "sqlite":
+            return {}  # it lies in the data folder
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return {"ROLLBOOK_DATABASE_URL": server.create(f"store{next(numbers)}")}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def apps(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Applications by policy; each is built once, its store is changed for every test."""
     built: dict[tuple[str, str], Any] = {}
 
     def app(policy: str, **environment: str) -> Any:
         if (policy, str(environment)) not in built:
             data = str(tmp_path_factory.mktemp(policy))
-            store = {"ROLLBOOK_DATABASE_URL": request.getfixturevalue("postgres").url} if STORE == "postgresql" else {}
+            store = {"ROLLBOOK_DATABASE_URL": request.getfixturevalue("postgres").url} if engine == "postgresql" else {}
             settings = read({**CHEAP, **store, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy, **environment})
             built[policy, str(environment)] = create_app(settings), settings
         return built[policy, str(environment)]
@@ -232,15 +291,12 @@ def policy() -> str:
 
 
 @pytest.fixture
-def renew_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Puts a store in place that is migrated and empty: SQLite, or PostgreSQL where ROLLBOOK_TEST_STORE says so.
-
-    Returns its address.
-    """
+def renew_store(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Puts a store in place that is migrated and empty, and returns its address."""
     files = (tmp_path / f"rollbook{number}.sqlite3" for number in itertools.chain([""], itertools.count(2)))
 
     def renew() -> str:
-        if STORE == "postgresql":
+        if engine == "postgresql":
             url: str = request.getfixturevalue("postgres").url
             connect(url)
             names = ", ".join(f'"{table._meta.table_name}"' for table in models.TABLES)
@@ -308,12 +364,15 @@ def operate(
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Starts real servers, `serve(ROLLBOOK_WORKERS="2")`; all end with the test."""
+def serve(tmp_path: Path, new_store: Callable[[], dict[str, str]]) -> Iterator[Callable[..., Served]]:
+    """Starts real servers, `serve(ROLLBOOK_WORKERS="2")`, over one store; all end with the test."""
     started: list[Served] = []
+    store: dict[str, str] = {}
 
     def start(**environment: str) -> Served:
-        started.append(Served(tmp_path / "data", environment))
+        if not started:
+            store.update(new_store())
+        started.append(Served(tmp_path / "data", store | environment))
         return started[-1]
 
     yield start

@@ -20,10 +20,11 @@ ACCOUNT = "nobody"
 class PostgresServer:
     """One server with one database, `rollbook`, on a free port of 127.0.0.1.
 
-    url: its address. It trusts who connects.
+    url: its address. It trusts who connects. options: more of them, as `postgres` takes them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: str = "") -> None:
+        self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="rollbook-postgres-"))
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
@@ -41,7 +42,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200"
-        self._run("pg_ctl", "-D", self.data, "-o", options, "-l", self.data / "log", "-w", "start")
+        self._run("pg_ctl", "-D", self.data, "-o", f"{options} {self.options}", "-l", self.data / "log", "-w", "start")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server: `fast`, or `immediate` as if the power had gone."""
@@ -52,6 +53,11 @@ class PostgresServer:
         with psycopg.connect(self.url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
             for statement in statements:
                 connection.execute(statement)
+
+    def create(self, name: str) -> str:
+        """Make another database, empty, and return its address."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", name)
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def create(self, name: str) -> str:
         """Make another database, empty, and return its address."""

@@ -114,7 +114,7 @@ def test_a_backup_of_a_newer_version_is_refused(
     assert Account.by_username("carol").id == 1
 
 
-@pytest.mark.embedded
+@pytest.mark.once("alters a file of SQLite")
 def test_a_backup_that_does_not_hold_what_must_hold_is_refused(
     operate: Operate, backup: Path, settings: Settings
 ) -> None:

@@ -57,6 +57,7 @@ def filled(tmp_path: Path) -> Any:
     rules.apply(before)
 
 
+@pytest.mark.once("copies a file of SQLite to PostgreSQL")
 def test_on_postgresql_each_server_gets_a_database_of_its_own(
     filled: Any, postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_on_postgresql_each_server_gets_a_database_of_its_own(
     assert places.describe().startswith("PostgreSQL ")
 
 
+@pytest.mark.once("reads a file of SQLite")
 def test_a_filled_store_is_whole_and_its_sessions_are_live(filled: Any) -> None:
     file = sqlite3.connect(filled.folder / "rollbook.sqlite3")
     assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -22,6 +22,7 @@ import pytest
 from server.specs import load_contracts
 from tests.conftest import CHEAP, ROOT, Served
 
+pytestmark = pytest.mark.once("clients see no store")
 BUILT = ROOT / "build" / "clients"
 BIN = Path(sys.executable).parent
 CONTRACTS = {contract.stem: contract for contract in load_contracts()}

@@ -20,7 +20,7 @@ def test_reading_opens_no_transaction(register: Callable[..., Account]) -> None:
         assert not database.in_transaction()
 
 
-@pytest.mark.embedded
+@pytest.mark.once("PostgreSQL has many writers")
 def test_the_first_write_opens_the_transaction_at_once_for_writing(settings: Settings) -> None:
     with unit_of_work():
         Account.register("alice", "secret")
@@ -54,7 +54,7 @@ def test_an_atomic_block_is_a_savepoint_of_the_unit() -> None:
     assert Account.select().count() == 0
 
 
-@pytest.mark.embedded
+@pytest.mark.once("PostgreSQL undoes a unit of which a statement failed")
 def test_a_taken_name_leaves_the_unit_usable() -> None:
     with unit_of_work():
         Account.register("alice", "secret")
@@ -64,7 +64,7 @@ def test_a_taken_name_leaves_the_unit_usable() -> None:
     assert [account.username for account in Account.select().order_by(Account.id)] == ["alice", "bob"]
 
 
-@pytest.mark.embedded
+@pytest.mark.once("asks SQLite for its settings")
 def test_the_embedded_store_keeps_what_it_acknowledged() -> None:
     pragmas = {name: database.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}

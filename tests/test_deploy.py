@@ -188,7 +188,7 @@ def database_url(postgres: PostgresServer) -> str:
     return postgres.url.removesuffix("rollbook") + "deployed"
 
 
-@pytest.mark.embedded
+@pytest.mark.once("a deployment of several instances is on PostgreSQL")
 def test_two_instances_behind_the_proxy_serve_on_when_one_dies(
     serve: Callable[..., Served], database_url: str, tmp_path: Path
 ) -> None:

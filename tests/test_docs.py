@@ -38,6 +38,7 @@ from tests.ledger import read_answers, read_specs
 from tests.ledger import write as write_ledger
 from tests.test_explorer import FLAGS
 
+pytestmark = pytest.mark.once("what readers copy and see comes from the specs")
 READERS = readers()
 SHEETS = {stem: make_sheet(reader) for stem, reader in READERS.items()}
 BIN = ROOT / ".venv/bin"

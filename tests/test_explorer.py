@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +15,8 @@ from models.account import Account
 from models.database import connect, database, unit_of_work
 from models.project import Project
 from tests.conftest import Served
+
+pytestmark = pytest.mark.once("a browser sees no store")
 
 STEMS = ["annotation", "dbms", "indexy", "signed", "sso"]
 ACCESSKEY = "rollbook-example-key"
@@ -43,6 +44,7 @@ class Explorer:
 
     def __init__(self, page: Page, server: Served) -> None:
         self.page = page
+        self.server = server
         self.url = server.url
         self.requests: list[Request] = []
         self.complaints: list[str] = []
@@ -148,9 +150,9 @@ def explorer(browser: Browser, serve: Callable[..., Served], policy: str) -> Ite
 
 
 @pytest.fixture
-def store(explorer: Explorer, tmp_path: Path) -> Iterator[None]:
+def store(explorer: Explorer) -> Iterator[None]:
     """The store of the server, in which an access key is known."""
-    connect(f"sqlite:///{tmp_path}/data/rollbook.sqlite3")
+    connect(explorer.server.store)
     with unit_of_work():
         AccessKey.create("explorer", ACCESSKEY)
     yield

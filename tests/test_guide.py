@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.mark.embedded
+@pytest.mark.once("the guide goes from SQLite to PostgreSQL")
 def test_every_line_of_the_guide_does_what_it_says(checkout: Path, postgres: PostgresServer) -> None:
     missing = [tool for tool in ("bash", "curl") if not shutil.which(tool)]
     if missing:

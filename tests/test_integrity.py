@@ -86,7 +86,7 @@ def test_what_does_not_hold_is_named(
     assert found(operate, settings)[what] == (rows, examples)
 
 
-@pytest.mark.embedded
+@pytest.mark.once("PostgreSQL refuses such a text")
 def test_a_text_that_its_column_should_not_hold_is_named(operate: Operate, settings: Settings) -> None:
     database.execute_sql("UPDATE account SET job = ? WHERE id = 2", ("x" * 129,))
     assert found(operate, settings) == {"account: job is longer than 128 characters": (1, [2])}
@@ -105,7 +105,7 @@ def test_another_schema_is_named_and_nothing_else_is_looked_at(operate: Operate,
         database.execute_sql("DELETE FROM schema_migration WHERE name = '9999_later'")
 
 
-@pytest.mark.embedded
+@pytest.mark.once("damages a file of SQLite")
 def test_a_damaged_file_is_told(operate: Operate, settings: Settings) -> None:
     (page,) = database.execute_sql(ROOT_PAGE).fetchone()
     (size,) = database.execute_sql("PRAGMA page_size").fetchone()

@@ -5,9 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -33,16 +32,12 @@ every_journey = pytest.mark.parametrize("journey", JOURNEYS.values(), ids=JOURNE
 class Operated(Served):
     """A server with its operator."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        super().__init__(data, {})
-
     def operate(self, *command: str) -> str:
         """Run the operator command; return what it prints."""
         return subprocess.run(
             [sys.executable, "-m", "scripts.operator", *command],
             cwd=ROOT,
-            env=os.environ | CHEAP | {"ROLLBOOK_DATA": str(self.data)},
+            env=os.environ | CHEAP | {"ROLLBOOK_DATA": str(self.data), "ROLLBOOK_DATABASE_URL": self.store},
             capture_output=True,
             text=True,
             check=True,
@@ -50,9 +45,9 @@ class Operated(Served):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+def server(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[], dict[str, str]]) -> Iterator[Operated]:
     """One server for all journeys."""
-    server = Operated(tmp_path_factory.mktemp("journeys") / "data")
+    server = Operated(tmp_path_factory.mktemp("journeys") / "data", new_store())
     yield server
     server.end()
 
@@ -138,6 +133,7 @@ def test_the_journey_comes_to_its_end(journey: Journey, server: Operated) -> Non
         assert walk(journey, workflow, inputs.of(workflow), server.url) == len(workflow["steps"])
 
 
+@pytest.mark.once("the other runner sees no store")
 @every_journey
 def test_an_independent_runner_comes_to_the_same_end(journey: Journey, server: Operated) -> None:
     require()

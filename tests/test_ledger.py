@@ -106,7 +106,8 @@ def test_the_lines_are_those_of_the_files() -> None:
 
 
 @pytest.mark.usefixtures("whole_suite")
-def test_every_declared_answer_was_given_and_no_other(ledger: Path) -> None:
+def test_every_declared_answer_was_given_and_no_other(ledger: Path, engine: str) -> None:
     rows, faults = compare(read_specs(), read_answers(ledger.read_text("utf-8").splitlines()))
-    write(rows, ROOT / "build" / "ledger.json")
+    if engine == "sqlite":  # the second pass has the same rows, and fewer answers
+        write(rows, ROOT / "build" / "ledger.json")
     assert not faults, "\n".join(["", *faults])

@@ -27,6 +27,7 @@ def _schema(db: Any) -> dict[str, Any]:
     return schema
 
 
+@pytest.mark.once("reads how SQLite describes a table")
 def test_migrations_build_exactly_the_models(migrated: Path, tmp_path: Path) -> None:
     from_models = Sqlite(str(tmp_path / "models.sqlite3"), pragmas=PRAGMAS)
     with from_models.bind_ctx(models.TABLES):
@@ -45,8 +46,8 @@ def test_migrating_again_changes_nothing() -> None:
     assert all(applied for _, applied in status())
 
 
-def test_a_new_store_has_every_migration_pending(tmp_path: Path) -> None:
-    connect(f"sqlite:///{tmp_path}/new.sqlite3")
+def test_a_new_store_has_every_migration_pending(new_store: Callable[[], dict[str, str]], tmp_path: Path) -> None:
+    connect(new_store().get("ROLLBOOK_DATABASE_URL", f"sqlite:///{tmp_path}/new.sqlite3"))
     assert not any(applied for _, applied in status())
     assert migrate() == [name for name, _ in status()]
     database.close()

@@ -20,12 +20,12 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from models.account import Account
-from models.database import database
 from models.errors import DirectoryError
 from models.project import Project
 from models.session import Session
 from scripts.operator import graph, listing
 from scripts.operator.__main__ import app
+from server.settings import Settings
 from tests.conftest import CHEAP
 
 ROOT = Path(__file__).parents[1]
@@ -42,11 +42,9 @@ Rollbook = Callable[..., Result]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(settings: Settings) -> dict[str, str]:
     """What the operator's shell says about the store; it is the one that `client` serves."""
-    yield {**CHEAP, "ROLLBOOK_DATA": str(tmp_path)}
-    if database.obj:
-        database.close()
+    return {**CHEAP, "ROLLBOOK_DATA": str(settings.data), "ROLLBOOK_DATABASE_URL": settings.database_url}
 
 
 @pytest.fixture
@@ -481,6 +479,14 @@ def test_a_bar_is_shown_at_a_terminal_only(
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def fresh_machine(environment: dict[str, str], new_store: Callable[[], dict[str, str]], tmp_path: Path) -> None:
+    """A store in which nothing is yet."""
+    environment["ROLLBOOK_DATABASE_URL"] = f"sqlite:///{tmp_path}/fresh.sqlite3"
+    environment |= new_store()
+
+
+@pytest.mark.usefixtures("fresh_machine")
 def test_migrations_are_applied_once(answer: Callable[..., Any], rollbook: Rollbook) -> None:
     before = answer("db", "status")
     assert before
@@ -490,6 +496,7 @@ def test_migrations_are_applied_once(answer: Callable[..., Any], rollbook: Rollb
     assert all(step["applied"] for step in answer("db", "status"))
 
 
+@pytest.mark.usefixtures("fresh_machine")
 def test_any_command_works_on_a_fresh_machine(answer: Callable[..., Any]) -> None:
     assert answer("account", "list") == []
     assert all(step["applied"] for step in answer("db", "status"))
@@ -508,6 +515,7 @@ def commands(group: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield (*words, name)
 
 
+@pytest.mark.once("prints help")
 @pytest.mark.parametrize("words", list(commands()))
 def test_every_command_explains_itself_and_speaks_json(rollbook: Rollbook, words: tuple[str, ...]) -> None:
     result = rollbook(*words, "--help")
@@ -546,6 +554,7 @@ def test_a_bug_is_told_in_one_line_without_values(rollbook: Rollbook, monkeypatc
     assert "horse" not in line
 
 
+@pytest.mark.once("damages a file of SQLite")
 def test_a_store_that_does_not_work_is_told_in_one_line(rollbook: Rollbook, tmp_path: Path) -> None:
     (tmp_path / "rollbook.sqlite3").write_bytes(b"no database, but long enough to look at" * 100)
     assert refusal(rollbook("account", "list")) == "store: file is not a database"

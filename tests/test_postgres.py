@@ -23,6 +23,7 @@ from scripts.torturing.town import children, postmaster_of
 from tests.conftest import CHEAP, ROOT, Served
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.once("starts PostgreSQL itself")
 MIGRATE = "from models.database import connect; from models.migrations import migrate; import sys; \
 connect(sys.argv[1]); print(len(migrate()))"
 

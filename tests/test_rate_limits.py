@@ -20,7 +20,7 @@ from models.database import connect, database, run_unit
 from models.known_address import KnownAddress
 from models.rate_counter import RateCounter
 from server import device
-from tests.conftest import STORE, Served
+from tests.conftest import Served
 from tests.limited import INDEXY, RIGHT, WRONG, Limited, World, declared, forget_counts, set_counts
 
 LIMITS = list(declared())
@@ -55,21 +55,13 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.fixture(scope="module")
 def two_workers(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    new_store: Callable[[], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Served, World]]:
     """A server of two workers behind a trusted proxy."""
     folder = tmp_path_factory.mktemp("limits")
-    url = request.getfixturevalue("postgres").url if STORE == "postgresql" else f"sqlite:///{folder}/shared.sqlite3"
-    server = Served(
-        folder / "data",
-        {
-            "ROLLBOOK_RATE_LIMITS": "1",
-            "ROLLBOOK_WORKERS": "2",
-            "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1",
-            "ROLLBOOK_DATABASE_URL": url,
-        },
-    )
-    connect(url)
+    settings = {"ROLLBOOK_RATE_LIMITS": "1", "ROLLBOOK_WORKERS": "2", "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1"}
+    server = Served(folder / "data", settings | new_store())
+    connect(server.store)
     yield server, World()
     server.end(signal.SIGKILL)
     database.close()
@@ -106,7 +98,7 @@ def test_of_fifty_clients_at_once_exactly_those_pass_who_may(
     two_workers: tuple[Served, World], crowd: httpx2.Client, limit: Limited
 ) -> None:
     server, world = two_workers
-    connect_again(server)
+    connect(server.store)  # other tests have pointed the directory elsewhere
     forget_counts()
     request = world.request(limit.stem, limit.operation)
     request["url"] = server.url + request["url"]
@@ -115,12 +107,6 @@ def test_of_fifty_clients_at_once_exactly_those_pass_who_may(
     answers = all_at_once(crowd, request)
     assert Counter(answer.status_code == 429 for answer in answers) == {True: CLIENTS - LEFT, False: LEFT}
     assert {name_of(answer) for answer in answers if answer.status_code == 429} == {limit.name}
-
-
-def connect_again(server: Served) -> None:
-    """Point the directory at the server's store: other tests have pointed it elsewhere."""
-    if STORE == "sqlite":
-        connect(f"sqlite:///{server.data.parent}/shared.sqlite3")
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
@@ -366,7 +352,7 @@ def test_a_claimed_address_counts_only_where_the_proxy_is_trusted(
     addresses = {row.key for row in RateCounter.select() if "recovery-address" in row.key}
     assert len(addresses) == 1
     server, _ = two_workers
-    connect_again(server)
+    connect(server.store)
     forget_counts()
     for number in range(3):
         headers = {"X-Forwarded-For": f"203.0.113.77, 198.51.100.{number}"}

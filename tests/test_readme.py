@@ -63,6 +63,7 @@ def test_every_script_that_is_named_is_there_and_can_be_run(script: str) -> None
     assert os.access(ROOT / "scripts" / script, os.X_OK)
 
 
+@pytest.mark.once("the five minutes are on SQLite")
 def test_the_five_minutes_come_out_as_they_should(serve: Callable[..., Served], tmp_path: Path) -> None:
     missing = [tool for tool in ("bash", "curl", "openssl", "sed") if not shutil.which(tool)]
     if missing:

@@ -581,7 +581,7 @@ def test_the_store_keeps_no_code_and_no_link(client: TestClient, delivered: Deli
 
 
 @pytest.mark.usefixtures("alice")
-@pytest.mark.embedded
+@pytest.mark.once("reads the files of SQLite")
 def test_no_file_of_the_store_ever_holds_a_code_or_a_link(
     client: TestClient, delivered: Delivered, settings: Settings
 ) -> None:

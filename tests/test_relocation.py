@@ -28,7 +28,7 @@ from server.settings import Settings
 from tests.postgres import PostgresServer
 from tests.test_operator import SAN_GUO, refusal
 
-pytestmark = pytest.mark.embedded
+pytestmark = pytest.mark.once("goes from one engine to the other and back")
 Operate = Callable[..., Result]
 NUMBERS = count()
 

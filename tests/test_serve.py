@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import ROOT, Served
 
 
+@pytest.mark.once("the store is a file of the data folder")
 def test_a_first_start_makes_a_private_store_and_says_where_it_serves(
     serve: Callable[..., Served], tmp_path: Path
 ) -> None:
