@@ -24,13 +24,14 @@ class Circles(Generic[Someone]):
     """Relations, in the order in which they came about.
 
     friendships: both directions. applications: applicant and recipient. invitations: project, inviter and invitee.
-    projects: gone ones among them, which have no member any more.
+    projects: gone ones among them, which have no member any more. gone: who has left.
     """
 
     friendships: list[tuple[Someone, Someone]] = field(default_factory=list)
     applications: list[tuple[Someone, Someone]] = field(default_factory=list)
     projects: list[Project[Someone]] = field(default_factory=list)
     invitations: list[tuple[Project[Someone], Someone, Someone]] = field(default_factory=list)
+    gone: list[Someone] = field(default_factory=list)
 
     def friends_of(self, person: Someone) -> list[Someone]:
         """Return friends, the oldest first."""
@@ -80,6 +81,7 @@ class Circles(Generic[Someone]):
 
     def leave(self, person: Someone) -> None:
         """Forget a person; his projects go to who has been a member for longest, or go with him."""
+        self.gone.append(person)
         self.friendships = [pair for pair in self.friendships if person not in pair]
         self.applications = [pair for pair in self.applications if person not in pair]
         for project in self.projects:
