@@ -59,11 +59,6 @@ class PostgresServer:
         self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", name)
         return f"{self.url.rpartition('/')[0]}/{name}"
 
-    def create(self, name: str) -> str:
-        """Make another database, empty, and return its address."""
-        self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", name)
-        return f"{self.url.rpartition('/')[0]}/{name}"
-
     def remove(self) -> None:
         """Stop the server for good."""
         with suppress(subprocess.CalledProcessError):  # it is not running
