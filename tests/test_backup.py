@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
-import threading
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from models.friendship import FriendApplication, Friendship
 from models.project import Project
 from models.session import Session
 from server.settings import Settings
-from tests.conftest import STORE
+from tests.conftest import CHEAP, ROOT, STORE
 from tests.test_operator import SAN_GUO, refusal
 
 Operate = Callable[..., Result]
@@ -134,23 +136,27 @@ def test_a_backup_is_private_and_replaced_by_force_only(operate: Operate, backup
 def test_a_backup_is_of_one_moment_while_others_write(
     operate: Operate, settings: Settings, register: Register, tmp_path: Path
 ) -> None:
-    pairs = 60
+    files = [tmp_path / f"backup{number}" for number in range(2)]
+    # programs of their own: a command in this process would have the writer change the store in mid-work
+    environment = {**CHEAP, "ROLLBOOK_DATA": str(tmp_path), "ROLLBOOK_DATABASE_URL": settings.database_url}
+    command = [sys.executable, "-m", "scripts.operator", "db", "backup"]
 
-    def befriend() -> None:
-        connect(settings.database_url)
-        for number in range(pairs):
-            one, other = (register(f"{name}{number}") for name in ("left", "right"))
+    def back_up() -> list[int]:
+        ended = (
+            subprocess.run([*command, file], cwd=ROOT, env=os.environ | environment, check=False) for file in files
+        )
+        return [program.returncode for program in ended]
+
+    with ThreadPoolExecutor(1) as pool:
+        codes = pool.submit(back_up)
+        pairs = 0
+        while not codes.done():
+            one, other = (register(f"{name}{pairs}") for name in ("left", "right"))
             with unit_of_work():
                 FriendApplication.send(one, other)
                 FriendApplication.accept(one, other)
-        database.close()
-
-    writer = threading.Thread(target=befriend)
-    writer.start()
-    files = [tmp_path / f"backup{number}" for number in range(3)]
-    assert [operate("db", "backup", str(file)).exit_code for file in files] == [0, 0, 0]
-    writer.join()
-    connect(settings.database_url)
+            pairs += 1
+    assert codes.result() == [0, 0]
     assert Account.count() == 2 * pairs
     for file in files:
         assert put_back(operate, settings, str(file), "--force").exit_code == 0

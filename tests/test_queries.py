@@ -1,7 +1,6 @@
 """Every statement that the whole suite made the server run finds its rows by an index."""
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from models.migrations import migrate
 
 SORTED = "username|photo|display_name|job|school|introduct|mobile|email"
 EXCEPTIONS = {
-    rf'ORDER BY "t1"\."({SORTED})"': "a list in an order other than id is sorted; only the guarded policy's admins ask",
+    rf'ORDER BY \(?"t1"\."({SORTED})"': "a list in an order other than id is sorted; only admins ask under guarded",
     r'^SELECT "t1"\."accessid".* FROM "access_key" AS "t1" ORDER BY': "the operator lists all keys, which are few",
+    r'FROM "audit_event" AS "t1" ORDER BY "t1"\."id"( DESC)? LIMIT': "the log's first or last entry",
     r'FROM "account_block"': "a thousandth of the accounts, read instead of counting them",
     r'FROM "project" AS "t1" ORDER BY': "the operator lists all projects",
     r"^(PRAGMA|SAVEPOINT|RELEASE|ROLLBACK|CREATE|DROP|ALTER)|schema_migration|sqlite_master": "not of the server",
@@ -28,10 +28,12 @@ def _is_exception(statement: str) -> bool:
 
 
 @pytest.fixture
-def plan(new_store: Callable[[], dict[str, str]], tmp_path: Path) -> Iterator[None]:
+def plan(engine: str, new_store: Callable[[], dict[str, str]], tmp_path: Path) -> Iterator[None]:
     """A migrated store to explain statements on."""
     connect(new_store().get("ROLLBOOK_DATABASE_URL", f"sqlite:///{tmp_path}/plans.sqlite3"))
     migrate()
+    if engine == "postgresql":
+        database.execute_sql("SET enable_seqscan = off")
     yield
     database.close()
 
@@ -43,25 +45,33 @@ def _scans_of_sqlite(statement: str) -> list[str]:
 
 
 def _scans_of_postgresql(statement: str) -> list[str]:
-    """Return the steps that read a whole table, or a whole index, though the planner was to avoid it."""
+    """Return the steps that read a whole table, or a whole index, however the planner tries to avoid it.
+
+    The tables are empty: it takes the order of an index for as good as a condition, unless it may only use conditions.
+    """
     numbers = itertools.count(1)
     numbered = re.sub("%s", lambda _: f"${next(numbers)}", statement)
-    database.execute_sql("SET enable_seqscan = off")
-    database.execute_sql("SET enable_sort = off")
-    (found,) = database.execute_sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}").fetchone()
-    plans = found if isinstance(found, list) else json.loads(found)
-    return [_words(step) for plan in plans for step in _steps(plan["Plan"]) if _reads_all(step)]
+    ways = []
+    for plain_index_scans in ("on", "off"):
+        for scan in ("indexscan", "indexonlyscan"):
+            database.execute_sql(f"SET enable_{scan} = {plain_index_scans}")
+        (plans,) = database.execute_sql(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}").fetchone()
+        ways.append([_words(step) for plan in plans for step, above in _steps(plan["Plan"]) if _reads_all(step, above)])
+    return min(ways, key=len)
 
 
-def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield step
+def _steps(step: dict[str, Any], above: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each step with the kind of the one above it."""
+    yield step, above
     for inner in step.get("Plans", ()):
-        yield from _steps(inner)
+        yield from _steps(inner, step["Node Type"])
 
 
-def _reads_all(step: dict[str, Any]) -> bool:
+def _reads_all(step: dict[str, Any], above: str) -> bool:
+    """Tell whether a step reads all rows; the first ones in the order of an index are found by it."""
     kind = step["Node Type"]
-    return kind == "Seq Scan" or ("Index" in kind and "Scan" in kind and "Index Cond" not in step)
+    is_first = above == "Limit" and "Filter" not in step
+    return kind == "Seq Scan" or (kind.startswith("Index") and "Index Cond" not in step and not is_first)
 
 
 def _words(step: dict[str, Any]) -> str:
