@@ -150,7 +150,7 @@ def whole_suite(pytestconfig: pytest.Config) -> None:
 
 
 TOUCHED: set[object] = set()
-"""Stores that were opened and servers that were started since the test began."""
+"""Stores that were opened and servers that were started for a test, or for it and others."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -170,12 +170,12 @@ def _touches() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _engine_is_chosen(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail where a test touches a store past the fixture `engine`: nobody would see it on the other engine."""
-    TOUCHED.clear()
     yield
+    past = TOUCHED and "engine" not in request.fixturenames
+    TOUCHED.clear()
     marker = request.node.get_closest_marker("once")
-    assert marker is None or (len(marker.args) == 1 and not marker.kwargs), "once(reason) is expected"
-    if TOUCHED and marker is None:
-        assert "engine" in request.fixturenames, "touches a store: needs the fixture `engine`, or once(reason)"
+    assert marker or not past, "touches a store: needs the fixture `engine`, or once(reason)"
+    assert not marker or len(marker.args) == 1, "once(reason) is expected"
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -24,11 +24,11 @@ SECONDS = 1
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[], dict[str, str]]) -> Iterator[Served]:
     """A server with little patience and room for few."""
     folder = tmp_path_factory.mktemp("abuse")
     few = {"ROLLBOOK_REQUEST_SECONDS": str(SECONDS), "ROLLBOOK_MAX_CONNECTIONS": "20"}
-    served = Served(folder / "data", few)
+    served = Served(folder / "data", few | new_store())
     yield served
     served.end()
 

@@ -44,10 +44,12 @@ def database(migrated: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(migrated, tmp_path / "rollbook.sqlite3"))
 
 
+@pytest.mark.once("reads a file of SQLite")
 def test_a_good_store_has_no_faults(database: Path) -> None:
     assert list(store.faults(database)) == []
 
 
+@pytest.mark.once("reads a file of SQLite")
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
