@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 
+@pytest.mark.once("starts either engine itself")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_what_was_acknowledged_outlives_whatever_is_killed(tmp_path: Path, engine: str) -> None:
     output = tmp_path / "torture.json"
