@@ -106,6 +106,9 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
         if monotonic() < self._away_until:
             self._unit.away = True
             raise psycopg.OperationalError("the store was away a moment ago")
+        if self._unit.left is not None and self._unit.left <= 0:
+            self._unit.away = True
+            raise psycopg.OperationalError("the store has taken all the time that it may")
         milliseconds = rules.current.store_deadline_seconds * 1000
         limits = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
         given = psycopg.conninfo.conninfo_to_dict(self.database).get("options") or ""

@@ -116,6 +116,9 @@ def test_finding_the_leader_takes_of_the_time_that_the_store_may_take(store: Pos
         cluster = Postgres(f"postgresql://postgres@{hosts}/rollbook")
         with pytest.raises(peewee.OperationalError, match="all the time"):
             cluster.within(1, lambda: cluster.execute_sql("SELECT 1"))
+        cluster.close()
+        with pytest.raises(peewee.OperationalError, match="all the time"):
+            cluster.within(0, lambda: cluster.execute_sql("SELECT 1"))
         assert cluster.within(60, lambda: cluster.execute_sql("SELECT 1")).fetchone() == (1,)
         cluster.close()
 
