@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,9 @@ def policy() -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[], dict[str, str]]) -> Iterator[Served]:
     """A server under the policy of those that are exposed."""
-    served = Served(tmp_path_factory.mktemp("attacks") / "data", {"ROLLBOOK_POLICY": "guarded"})
+    served = Served(tmp_path_factory.mktemp("attacks") / "data", {"ROLLBOOK_POLICY": "guarded", **new_store()})
     yield served
     served.end()
 
