@@ -17,6 +17,7 @@ from server.specs import load_contracts
 from tests.conftest import ROOT, Served
 
 README = (ROOT / "README.md").read_text("utf-8")
+SETTINGS = (ROOT / "scripts/documentation/pages/settings.md").read_text("utf-8")
 COMPUTED = {"database_url", "secret_key", "hash_slots", "datasvr"}
 """Settings whose default is computed or empty; their row tells it in words."""
 
@@ -24,9 +25,9 @@ COMPUTED = {"database_url", "secret_key", "hash_slots", "datasvr"}
 USER = {"id": 1, "username": "TestUser", "nickName": "穿林北腿蒋中正", "email": "user@xyz.com"}
 
 
-def _rows(heading: str) -> list[list[str]]:
+def _rows(heading: str, text: str = README) -> list[list[str]]:
     """Return the cells of the table under a heading."""
-    section = README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    section = text.partition(f"# {heading}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
@@ -36,7 +37,7 @@ def _written(default: Any) -> str:
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
-    table = {cells[0].strip("`"): cells[1].strip("`") for cells in _rows("Settings")}
+    table = {cells[0].strip("`"): cells[1].strip("`") for cells in _rows("Settings", SETTINGS)}
     declared = {
         PREFIX + field.name.upper(): "" if field.name in COMPUTED else _written(field.default)
         for field in fields(Settings)

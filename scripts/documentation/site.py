@@ -110,7 +110,8 @@ def _readme(heading: str) -> str:
     if start not in text:
         raise LookupError(f"the README has no section {heading!r}")
     section = text.partition(start)[2].partition("\n## ")[0]
-    return re.sub(r"\]\(specs/(\w+)\.yaml\)", r"](contracts/\1.md)", section).strip("\n")
+    section = re.sub(r"\]\(specs/(\w+)\.yaml\)", r"](contracts/\1.md)", section)
+    return section.replace("](scripts/documentation/pages/", "](").strip("\n")
 
 
 def _overview(known: dict[str, Reader], heads: list[str]) -> str:
