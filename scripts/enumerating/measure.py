@@ -14,8 +14,8 @@ from scripts.enumerating.server import Server
 
 WARMING = 20
 """Pairs that are sent first and not counted."""
-OF_THE_REQUEST = ("date", "x-request-id")
-"""Headers that differ from any answer to the next."""
+OF_THE_REQUEST = ("date", "x-request-id", "content-length")
+"""Headers that differ from any answer to the next, or say what the body says."""
 
 
 class Answer(NamedTuple):
