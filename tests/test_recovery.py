@@ -663,6 +663,7 @@ def test_known_and_unknown_cost_the_store_as_many_writes(
         with monkeypatch.context() as patch:
             patch.setattr(models.database.database.obj, "execute_sql", note)
             assert client.post(f"{USERS}/password/{path}", json=body).json() == DONE
+        del statements["SELECT"]  # an unknown one looks up more, which stands for reading what is there
         return statements
 
     for path, known, unknown in (
