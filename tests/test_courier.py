@@ -304,7 +304,7 @@ def test_several_workers_and_a_restart_deliver_each_message_once(
     for number in range(10):
         register_and_ask(first.url, number)
     first.end(how)
-    before = {name: (outbox / name).stat().st_mtime_ns for name in names(outbox)}
+    before = {name: (outbox / name).stat().st_mtime_ns for name in names(outbox) if name[0] != "."}
     second = serve(ROLLBOOK_WORKERS="3")
     for number in range(10):
         ask(second.url, number)
