@@ -141,6 +141,7 @@ class Account(Model):
             if rules.current.policy != "guarded":
                 raise
             passwords.verify_nobody(password)
+            note_refusal(Event.PASSWORD_REFUSED)
             raise WrongPassword from None
 
     @classmethod

@@ -652,7 +652,7 @@ def test_dead_codes_are_forgotten(
 def test_known_and_unknown_cost_the_store_as_many_writes(
     client: TestClient, alice: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def count(path: str, body: dict[str, str]) -> Counter[str]:
+    def count(method: str, path: str, body: dict[str, str]) -> tuple[Any, Counter[str]]:
         statements: Counter[str] = Counter()
         execute = models.database.database.obj.execute_sql
 
@@ -662,12 +662,18 @@ def test_known_and_unknown_cost_the_store_as_many_writes(
 
         with monkeypatch.context() as patch:
             patch.setattr(models.database.database.obj, "execute_sql", note)
-            assert client.post(f"{USERS}/password/{path}", json=body).json() == DONE
+            answer = client.request(method, f"{USERS}/{path}", json=body)
         del statements["SELECT"]  # an unknown one looks up more, which stands for reading what is there
-        return statements
+        return (answer.status_code, answer.json()), statements
 
-    for path, known, unknown in (
-        ("mobile/captcha", {"mobile": MOBILE}, {"mobile": "13900000000"}),
-        ("email", {"email": EMAIL}, {"email": "nobody@163.com"}),
+    tried = {"oldPassword": "wrong password", "newPassword": "correct horse battery"}
+    for method, (path, known), (other_path, unknown) in (
+        (
+            "POST",
+            ("password/mobile/captcha", {"mobile": MOBILE}),
+            ("password/mobile/captcha", {"mobile": "13900000000"}),
+        ),
+        ("POST", ("password/email", {"email": EMAIL}), ("password/email", {"email": "nobody@163.com"})),
+        ("PUT", (f"{alice.id}/password", tried), (f"{alice.id + 1}/password", tried)),
     ):
-        assert count(path, known) == count(path, unknown)
+        assert count(method, path, known) == count(method, other_path, unknown)
