@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import orjson
 
-from handlers.cookies import clear_cookie, set_cookie
-from handlers.protocol import ProtocolError, Unauthenticated, nearest
+from handlers._cookies import clear_cookie, set_cookie
+from handlers.exceptions import ProtocolError, Unauthenticated, nearest
 from models.account import Account
 from models.errors import (
     AccountNotFound,

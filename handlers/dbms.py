@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers.protocol import ProtocolError, nearest
+from handlers.exceptions import ProtocolError, nearest
 from models.account import Account
 from models.errors import (
     AccountNotFound,

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from handlers import notices, reset_page
-from handlers.cookies import set_cookie
-from handlers.protocol import ProtocolError, check_page_size, nearest
-from models import rules
+from handlers import _messages, _reset_page
+from handlers._cookies import set_cookie
+from handlers.exceptions import ProtocolError, check_page_size, nearest
+from models import settings
 from models.account import Account
 from models.departure import delete_account
 from models.errors import (
@@ -99,7 +99,7 @@ def log_in(body: Body) -> tuple[Body, int, dict[str, str]]:
     account = Account.authenticate(body["username"], body["password"])
     secret = alphanumeric(32)
     Session.open(account, CONTRACT, secret)
-    return _succeed(1), 200, set_cookie(COOKIE, secret, rules.current.session_seconds(CONTRACT))
+    return _succeed(1), 200, set_cookie(COOKIE, secret, settings.current.session_seconds(CONTRACT))
 
 
 def change_password(id: int, body: Body, user: Session | None) -> Body:
@@ -118,13 +118,13 @@ def recover_by_mobile(body: Body) -> Body:
 
 def recover_by_email(body: Body) -> Body:
     """Have a link mailed to the reset page."""
-    RecoveryCode.send_link(body["email"], notices.link)
+    RecoveryCode.send_link(body["email"], _messages.link)
     return _succeed(1)
 
 
 def request_code(body: Body) -> Body:
     """Have a code sent by short message."""
-    RecoveryCode.send_code(body["mobile"], notices.code)
+    RecoveryCode.send_code(body["mobile"], _messages.code)
     return _succeed(1)
 
 
@@ -134,7 +134,7 @@ def show_reset_form(code: str) -> Page:
         username = RecoveryCode.find_link(code).account.username
     except WrongLink as refusal:
         return _refuse(refusal)
-    return reset_page.form(username, code), 200, reset_page.HEADERS
+    return _reset_page.form(username, code), 200, _reset_page.HEADERS
 
 
 def reset_password(body: Body) -> Page:
@@ -146,8 +146,8 @@ def reset_password(body: Body) -> Page:
     except PasswordRefused as refusal:  # likewise
         told, status = fail(refusal)
         username = RecoveryCode.find_link(body["code"]).account.username
-        return reset_page.form(username, body["code"], told["payload"]), status, reset_page.HEADERS
-    return reset_page.done(), 200, reset_page.HEADERS
+        return _reset_page.form(username, body["code"], told["payload"]), status, _reset_page.HEADERS
+    return _reset_page.done(), 200, _reset_page.HEADERS
 
 
 FAILURES: dict[type[Exception], tuple[int, str]] = {
@@ -187,7 +187,7 @@ def _succeed(payload: Any) -> Body:
 def _refuse(refusal: DirectoryError) -> Page:
     """Say a failure on a page, for the one caller who is a person."""
     body, status = fail(refusal)
-    return reset_page.refusal(body["payload"]), status, reset_page.HEADERS
+    return _reset_page.refusal(body["payload"]), status, _reset_page.HEADERS
 
 
 def _columns(body: Body) -> Body:

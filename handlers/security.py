@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from handlers import annotation, dbms, indexy, signed, sso, web_token
-from handlers.protocol import Unauthenticated
-from models import clock, rules
+from handlers import _sso_token, annotation, dbms, indexy, signed, sso
+from handlers.exceptions import Unauthenticated
+from models import clock, settings
 from models.access_key import AccessKey
 from models.errors import AlreadyLoggedIn, KeyNotFound, SessionDead
 from models.session import Session
@@ -32,7 +32,7 @@ FIRST_LOGIN = "default"
 
 def sso_token(token: str) -> dict[str, Any]:
     """Find the session of a web token. Raises Unauthenticated if empty, Unreadable, SessionDead."""
-    return {"sub": Session.find(sso.CONTRACT, web_token.read(token))}
+    return {"sub": Session.find(sso.CONTRACT, _sso_token.read(token))}
 
 
 def sso_login_token(token: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def signed_signature(value: str, request: Any) -> dict[str, Any]:
         raise Unauthenticated(signed.INCOMPLETE)
     if int(expires) < clock.now():
         raise Unauthenticated("签名已过期")
-    if int(expires) > clock.now() + rules.current.signature_max_ahead_seconds:
+    if int(expires) > clock.now() + settings.current.signature_max_ahead_seconds:
         raise Unauthenticated("expires超出允许范围")
     return _check_signature(request, accessid, signature, f"\n\n{expires}")
 
@@ -88,7 +88,7 @@ def signed_authorization(value: str, request: Any) -> dict[str, Any]:
     signed_at = _unix_seconds(date)
     if not (accessid and signature and signed_at is not None):
         raise Unauthenticated("缺少Authorization（accessid:signature）或Date")
-    skew = rules.current.signature_date_skew_seconds
+    skew = settings.current.signature_date_skew_seconds
     if signed_at < clock.now() - skew:
         raise Unauthenticated("签名已过期")
     if signed_at > clock.now() + skew:

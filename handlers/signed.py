@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from handlers import protocol
-from models import errors, rules
+from handlers import exceptions
+from models import errors, settings
 from models.account import Account
 from models.departure import delete_account
 from models.names import fold
@@ -28,16 +28,16 @@ class Words(NamedTuple):
 
 
 FAILURES: dict[type[Exception], Words] = {
-    protocol.Malformed: Words(400, 400, "请求参数错误"),
-    protocol.Unauthenticated: Words(403, 403, "签名验证失败"),
-    protocol.PathNotFound: Words(404, 404, "路径不存在"),
-    protocol.MethodNotAllowed: Words(405, 405, "不支持该HTTP方法"),
-    protocol.TooLarge: Words(413, 413, "请求体过大"),
-    protocol.UriTooLong: Words(414, 414, "URL过长"),
-    protocol.UnsupportedMediaType: Words(415, 415, "不支持该媒体类型"),
-    protocol.Throttled: Words(429, 429, "请求过于频繁"),
-    protocol.HeadersTooLarge: Words(431, 431, "请求头过多或过大"),
-    protocol.Unavailable: Words(503, 503, "服务暂不可用"),
+    exceptions.Malformed: Words(400, 400, "请求参数错误"),
+    exceptions.Unauthenticated: Words(403, 403, "签名验证失败"),
+    exceptions.PathNotFound: Words(404, 404, "路径不存在"),
+    exceptions.MethodNotAllowed: Words(405, 405, "不支持该HTTP方法"),
+    exceptions.TooLarge: Words(413, 413, "请求体过大"),
+    exceptions.UriTooLong: Words(414, 414, "URL过长"),
+    exceptions.UnsupportedMediaType: Words(415, 415, "不支持该媒体类型"),
+    exceptions.Throttled: Words(429, 429, "请求过于频繁"),
+    exceptions.HeadersTooLarge: Words(431, 431, "请求头过多或过大"),
+    exceptions.Unavailable: Words(503, 503, "服务暂不可用"),
     errors.UsernameTaken: Words(200, 1001, "用户已存在"),
     errors.WrongCredentials: Words(200, 1002, "用户名或密码错误"),
     errors.SessionDead: Words(200, 1003, "token无效或已过期"),
@@ -48,7 +48,7 @@ FAILURES: dict[type[Exception], Words] = {
     errors.NotYours: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),
 }
-TOLD = (protocol.Malformed, protocol.Unauthenticated)
+TOLD = (exceptions.Malformed, exceptions.Unauthenticated)
 """Failures whose detail helps who wrote the client."""
 INCOMPLETE = "缺少accessid、expires或signature"
 
@@ -68,7 +68,7 @@ def log_in(request: Body) -> Body:
     """Begin a session, and tell what is set."""
     account = Account.authenticate(request["userid"], request["password"])
     known = {name: getattr(account, field) for name, field in PROFILE.items()}
-    known["datasvr"] = rules.current.datasvr
+    known["datasvr"] = settings.current.datasvr
     answer = {"userid": account.username, "token": _open_session(account)}
     return answer | {name: value for name, value in known.items() if value}
 
@@ -108,11 +108,11 @@ ACTIONS: dict[str, Callable[[Body], Body]] = {
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say in this contract's words what went wrong."""
-    status, errno, errstr = protocol.nearest(FAILURES, error)
+    status, errno, errstr = exceptions.nearest(FAILURES, error)
     if isinstance(error, errors.PasswordTooShort):
         errstr = f"{errstr}：至少{error.shortest}个字符"
     if isinstance(error, TOLD):
-        unsigned = error.detail == protocol.Unauthenticated.usual
+        unsigned = error.detail == exceptions.Unauthenticated.usual
         errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"
     return {"errno": errno, "errstr": errstr}, status
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers import web_token
-from handlers.protocol import Forbidden, ProtocolError, Unauthenticated, Unreadable, check_page_size, nearest
-from models import rules
+from handlers import _sso_token
+from handlers.exceptions import Forbidden, ProtocolError, Unauthenticated, Unreadable, check_page_size, nearest
+from models import settings
 from models.account import Account
 from models.errors import (
     AccountNotFound,
@@ -31,7 +31,7 @@ def log_in(body: Body) -> Body:
     account = Account.authenticate(body["username"], body["password"])
     secret = alphanumeric(22)
     Session.open(account, CONTRACT, secret)
-    return _ok("登录成功", web_token.write(account, secret))
+    return _ok("登录成功", _sso_token.write(account, secret))
 
 
 def log_out(user: Session) -> Body:
@@ -67,7 +67,7 @@ def update(body: Body, user: Session) -> Body:
 
 def list_accounts(page: int, size: int | None) -> Body:
     """List accounts in the order of their ids; pages count from 0 and are as large as they may be, unless told."""
-    size = size or rules.current.max_page_size
+    size = size or settings.current.max_page_size
     check_page_size(size)
     accounts = Account.page([("id", "asc")], offset=page * size, limit=size)
     return _ok("查询用户列表成功", [_shown(account) for account in accounts])

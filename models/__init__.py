@@ -3,7 +3,7 @@
 from models.access_key import AccessKey
 from models.account import Account
 from models.account_block import AccountBlock
-from models.audit import AuditEvent, AuditHead
+from models.audit.events import AuditEvent, AuditHead
 from models.friendship import FriendApplication, Friendship
 from models.known_address import KnownAddress
 from models.outbox import OutboxMessage

@@ -8,9 +8,9 @@ from typing import Self
 
 import peewee
 
-from models import clock, rules, secret
-from models.audit import Event, note
-from models.database import Model, database
+from models import clock, secret, settings
+from models.audit.events import Event, note
+from models.db.database import Model, database
 from models.errors import BadKey, KeyNotFound, KeyTaken
 
 ACCESSID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -88,7 +88,7 @@ class AccessKey(Model):
         if self.given is not None:
             return [self.given]
         seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
-        derived = (hmac.digest(key, seed, hashlib.sha256) for key in rules.current.secret_keys)
+        derived = (hmac.digest(key, seed, hashlib.sha256) for key in settings.current.secret_keys)
         return [base64.urlsafe_b64encode(key).rstrip(b"=").decode() for key in derived]
 
 

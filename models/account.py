@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, notices, passwords, rules
+from models import clock, messages, settings
 from models.account_block import AccountBlock
-from models.audit import Event, note, note_refusal
-from models.database import LastingId, Model, database
+from models.audit.events import Event, note, note_refusal
+from models.db.cached_query import Prepared
+from models.db.database import LastingId, Model, database
 from models.errors import (
     AccountNotFound,
     EmailTaken,
@@ -22,7 +23,7 @@ from models.errors import (
 )
 from models.names import fold
 from models.outbox import OutboxMessage
-from models.prepared import Prepared
+from models.passwords import hashing
 
 RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
 """Path words beside /user/{id_or_username}: an account of that name could never be reached."""
@@ -80,7 +81,7 @@ class Account(Model):
         Raises PasswordRefused, UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **profile})
-        hashed = passwords.hash_new(password, username)
+        hashed = hashing.hash_new(password, username)
         now = clock.now()
         holder = _leave_email_to_its_holder(columns, discreet)
         with _told_apart():
@@ -104,15 +105,15 @@ class Account(Model):
         if by_email:
             account = BY_EMAIL.first(key) if account is None else BY_EMAIL.first("") or account  # two look-ups always
         if account is None:
-            passwords.verify_nobody(password)
+            hashing.verify_nobody(password)
             note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
             raise WrongCredentials
-        is_right = passwords.verify(account.password_hash, password)
+        is_right = hashing.verify(account.password_hash, password)
         if not is_right or account.disabled:
             note_refusal(Event.LOGIN_REFUSED, account.id, reason="disabled" if is_right else "password")
             raise WrongCredentials
-        if passwords.is_outdated(account.password_hash):
-            renewed = passwords.hash(password)
+        if hashing.is_outdated(account.password_hash):
+            renewed = hashing.hash(password)
             if not account._store_hash(renewed, account.password_hash):
                 return cls.authenticate(name, password, by_email)  # it was renewed or changed meanwhile
             account.password_hash = renewed
@@ -138,9 +139,9 @@ class Account(Model):
         try:
             return cls.by_id(id)
         except AccountNotFound:
-            if rules.current.policy != "guarded":
+            if settings.current.policy != "guarded":
                 raise
-            passwords.verify_nobody(password)
+            hashing.verify_nobody(password)
             note_refusal(Event.PASSWORD_REFUSED)
             raise WrongPassword from None
 
@@ -208,10 +209,10 @@ class Account(Model):
         Raises WrongPassword, PasswordRefused.
         """
         current = self.password_hash
-        if not passwords.verify(current, old):
+        if not hashing.verify(current, old):
             note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
-        hashed = passwords.hash_new(new, self.username)
+        hashed = hashing.hash_new(new, self.username)
         if not self._store_hash(hashed, current):
             note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
@@ -222,7 +223,7 @@ class Account(Model):
 
         username: the one that the account is about to get, if another. Raises PasswordRefused.
         """
-        self.store_password(passwords.hash_new(new, self.username, username or self.username), keep)
+        self.store_password(hashing.hash_new(new, self.username, username or self.username), keep)
 
     def store_password(self, hashed: str, keep: Any = None) -> None:
         """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""
@@ -231,7 +232,7 @@ class Account(Model):
 
     def has_password(self, password: str) -> bool:
         """Tell whether this is the account's password."""
-        return passwords.verify(self.password_hash, password)
+        return hashing.verify(self.password_hash, password)
 
     def answers_to(self, name: str) -> bool:
         """Tell whether this is the account's username or e-mail address."""
@@ -293,7 +294,7 @@ def _leave_email_to_its_holder(
 ) -> Account | None:
     """Return who else has the e-mail address that is to be written, if that is not to be told; take the key from it."""
     key = columns.get("email_key")
-    if key is None or not discreet or rules.current.policy != "guarded":
+    if key is None or not discreet or settings.current.policy != "guarded":
         return None
     database.begin_now()  # the address must not be taken meanwhile
     holder = BY_EMAIL.first(key)
@@ -306,7 +307,7 @@ def _leave_email_to_its_holder(
 def _tell(email: str | None, what: str) -> None:
     """Mail an account's owner, where there is an address, that something has changed."""
     if email:
-        OutboxMessage.post("mail", email, notices.changed(what))
+        OutboxMessage.post("mail", email, messages.changed(what))
 
 
 def _in_order(field: Any, direction: str) -> Any:

@@ -2,7 +2,7 @@
 
 import peewee
 
-from models.database import Model, database
+from models.db.database import Model, database
 
 SIZE = 4096
 """Ids in a block: a million accounts are some 250 blocks."""

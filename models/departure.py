@@ -2,8 +2,8 @@
 
 from models.account import Account
 from models.account_block import AccountBlock
-from models.audit import Event, note
-from models.database import database
+from models.audit.events import Event, note
+from models.db.database import database
 from models.errors import AccountNotFound
 from models.project import Project
 

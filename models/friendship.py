@@ -4,9 +4,9 @@ from typing import Any
 
 import peewee
 
-from models import clock, rules
+from models import clock, settings
 from models.account import Account
-from models.database import Model, database
+from models.db.database import Model, database
 from models.errors import (
     AccountNotFound,
     AlreadyFriends,
@@ -54,7 +54,7 @@ class Friendship(Model):
         ]
         cls.insert_many(directions).on_conflict_ignore().execute()
         for one in (account, other):
-            if cls.select().where(cls.account == one).count() > rules.current.max_friends:
+            if cls.select().where(cls.account == one).count() > settings.current.max_friends:
                 raise TooManyFriends
 
 
@@ -87,7 +87,7 @@ class FriendApplication(Model):
         if Friendship.between(applicant, recipient):
             raise AlreadyFriends
         for waiting in (cls.recipient == recipient, cls.applicant == applicant):
-            if cls.select().where(waiting).count() > rules.current.max_applications:
+            if cls.select().where(waiting).count() > settings.current.max_applications:
                 raise TooManyApplications
 
     @classmethod

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import peewee
 
-from models import clock, rules
+from models import clock, settings
 from models.account import Account
-from models.database import Model, database, delete_some
+from models.db.database import Model, database, delete_some
 
 
 class KnownAddress(Model):
@@ -33,17 +33,17 @@ class KnownAddress(Model):
     @classmethod
     def last_seen(cls, account_id: int, address: str) -> int:
         """Return when an account logged in from an address, to the day; 0 if it did not lately."""
-        since = clock.now() - rules.current.familiar_seconds
+        since = clock.now() - settings.current.familiar_seconds
         known = (cls.account == account_id) & (cls.address_digest.in_(_digests(address))) & (cls.seen > since)
         return int(cls.select(peewee.fn.COALESCE(peewee.fn.MAX(cls.seen), 0)).where(known).scalar())
 
     @classmethod
     def purge(cls, batch: int) -> int:
         """Delete up to a batch of addresses that were not seen lately; return how many."""
-        return delete_some(cls, cls.seen <= clock.now() - rules.current.familiar_seconds, batch)
+        return delete_some(cls, cls.seen <= clock.now() - settings.current.familiar_seconds, batch)
 
 
 def _digests(address: str) -> list[str]:
     """Digest an address under each key of the server, the first one first: a copy of the store tells nobody's."""
-    keys = rules.current.secret_keys
+    keys = settings.current.secret_keys
     return [hmac.digest(key, f"known address\n{address}".encode(), hashlib.sha256).hex() for key in keys]

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, Self
 
 import peewee
 
-from models import clock, rules
-from models.database import Model, delete_some
-from models.rules import DAY, HOUR, MINUTE
+from models import clock, settings
+from models.db.database import Model, delete_some
 from models.secret import unseal
+from models.settings import DAY, HOUR, MINUTE
 
 CLAIM_SECONDS = MINUTE
 """Who claims a message and is not done after this time is taken for dead; the message may be claimed again."""
@@ -108,7 +108,7 @@ class OutboxMessage(Model):
 
         It is after as many tries as the rules allow, or at once where another one is of no use.
         """
-        lost = for_ever or self.attempts >= rules.current.delivery_tries
+        lost = for_ever or self.attempts >= settings.current.delivery_tries
         when = {"due": NEVER, "failed": clock.now()} if lost else {"due": clock.now() + _pause(self.attempts)}
         mine = (OutboxMessage.id == self.id) & (OutboxMessage.attempts == self.attempts)  # not claimed again meanwhile
         OutboxMessage.update(error=why, **when).where(mine, OutboxMessage.delivered.is_null()).execute()

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, rules
+from models import clock, settings
 from models.account import Account
-from models.audit import Event, note
-from models.database import LastingId, Model, database
+from models.audit.events import Event, note
+from models.db.database import LastingId, Model, database
 from models.errors import (
     AlreadyMember,
     BadGraph,
@@ -98,7 +98,7 @@ class Project(Model):
         if self.has_member(friend):
             raise AlreadyMember
         self._invite(inviter, Friendship.friend == friend)
-        if Invitation.select().where(Invitation.invitee == friend).count() > rules.current.max_invitations:
+        if Invitation.select().where(Invitation.invitee == friend).count() > settings.current.max_invitations:
             raise TooManyInvitations
 
     def invite_friends(self, inviter: Account) -> None:
@@ -106,7 +106,7 @@ class Project(Model):
         database.begin_now()
         members = Member.select(Member.account).where(Member.project == self)
         waiting = Invitation.select(peewee.fn.COUNT(Invitation.id)).where(Invitation.invitee == Friendship.friend)
-        self._invite(inviter, Friendship.friend.not_in(members), waiting < rules.current.max_invitations)
+        self._invite(inviter, Friendship.friend.not_in(members), waiting < settings.current.max_invitations)
 
     def _invite(self, inviter: Account, *chosen: Any) -> None:
         friends = Friendship.select(

@@ -5,7 +5,7 @@ from typing import Any
 import peewee
 
 from models import clock
-from models.database import Model, database, delete_some
+from models.db.database import Model, database, delete_some
 
 ADD = (
     "INSERT INTO rate_counter (key, count, expires) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "

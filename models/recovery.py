@@ -7,13 +7,14 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, passwords, rules
+from models import clock, settings
 from models.account import Account
-from models.audit import Event, note, note_refusal
-from models.database import Model, delete_some
+from models.audit.events import Event, note, note_refusal
+from models.db.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.names import fold
 from models.outbox import Notice, OutboxMessage
+from models.passwords import hashing
 from models.secret import digest, seal, unseal
 
 CODE_LENGTH = 6
@@ -51,8 +52,8 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("sms")
             return
-        kept = _code_digest(account.id, mobile, code, rules.current.secret_keys[0])
-        cls._keep(account, "mobile", mobile, kept, rules.current.mobile_code_seconds)
+        kept = _code_digest(account.id, mobile, code, settings.current.secret_keys[0])
+        cls._keep(account, "mobile", mobile, kept, settings.current.mobile_code_seconds)
         OutboxMessage.post("sms", mobile, notice)
 
     @classmethod
@@ -62,7 +63,7 @@ class RecoveryCode(Model):
         Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
         """
         account = Account.select().where(Account.email_key == fold(email), ~Account.disabled).first()
-        if account is None and rules.current.policy == "documented":
+        if account is None and settings.current.policy == "documented":
             raise EmailUnknown
         sealed = seal("alphanumeric", LINK_LENGTH)
         secret = unseal(sealed)
@@ -71,7 +72,7 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("mail")
             return
-        cls._keep(account, "email", fold(email), digest(secret), rules.current.email_link_seconds)
+        cls._keep(account, "email", fold(email), digest(secret), settings.current.email_link_seconds)
         OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
 
     @classmethod
@@ -79,7 +80,7 @@ class RecoveryCode(Model):
         """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
         sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
         if sent is None:
-            if rules.current.policy == "guarded":
+            if settings.current.policy == "guarded":
                 cls._try_nothing(mobile, code)
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
@@ -113,7 +114,7 @@ class RecoveryCode(Model):
 
     def _redeem(self, new: str) -> bool:
         """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
-        hashed = passwords.hash_new(new, self.account.username)  # before the first write, which takes the lock
+        hashed = hashing.hash_new(new, self.account.username)  # before the first write, which takes the lock
         this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
         if not RecoveryCode.delete().where(this & _alive()).execute():
             return False
@@ -168,13 +169,13 @@ class RecoveryCode(Model):
 
 def _alive() -> Any:
     in_time = RecoveryCode.expires > clock.now()
-    return in_time & (RecoveryCode.tries < rules.current.mobile_code_tries)
+    return in_time & (RecoveryCode.tries < settings.current.mobile_code_tries)
 
 
 def _is_code(kept: str, account_id: int, mobile: str, code: str) -> bool:
     """Tell whether this is the code that was sent, under whichever of the server's keys."""
     return any(
-        hmac.compare_digest(kept, _code_digest(account_id, mobile, code, key)) for key in rules.current.secret_keys
+        hmac.compare_digest(kept, _code_digest(account_id, mobile, code, key)) for key in settings.current.secret_keys
     )
 
 

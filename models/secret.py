@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 
-from models import rules
+from models import settings
 
 ALPHANUMERIC = string.digits + string.ascii_letters
 LOWERCASE = string.digits + string.ascii_lowercase
@@ -39,7 +39,7 @@ def seal(shape: str, length: int) -> str:
     what stays behind in its files tells the secret.
     """
     salt = alphanumeric(SALT_LENGTH)
-    return f"⟦{shape}:{length}:{salt}{_mark(rules.current.secret_keys[0], salt)}⟧"
+    return f"⟦{shape}:{length}:{salt}{_mark(settings.current.secret_keys[0], salt)}⟧"
 
 
 def unseal(text: str) -> str:
@@ -48,7 +48,7 @@ def unseal(text: str) -> str:
 
 
 def _open(sealed: re.Match[str]) -> str:
-    keys = rules.current.secret_keys
+    keys = settings.current.secret_keys
     salt, mark = sealed[3][:SALT_LENGTH], sealed[3][SALT_LENGTH:]
     key = next((key for key in keys if _mark(key, salt) == mark), keys[0])
     number = int.from_bytes(hmac.digest(key, sealed[0].encode(), hashlib.sha512))

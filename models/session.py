@@ -4,12 +4,12 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, rules
+from models import clock, settings
 from models.account import Account
-from models.audit import Event, note, note_refusal
-from models.database import Model, database, delete_some
+from models.audit.events import Event, note, note_refusal
+from models.db.cached_query import Prepared, PreparedStatement
+from models.db.database import Model, database, delete_some
 from models.errors import SessionDead, WrongCredentials
-from models.prepared import Prepared, PreparedStatement
 from models.secret import digest
 
 SLIDING = {"sso"}
@@ -33,14 +33,14 @@ class Session(Model):
         Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
         """
         now = clock.now()
-        expires = now + rules.current.session_seconds(contract)
+        expires = now + settings.current.session_seconds(contract)
         try:
             session = OPEN.one(account.id, contract, digest(secret), now, expires)
         except peewee.IntegrityError:
             raise _overtaken(account) from None
         if not UNCHANGED.execute(account.id, account.password_hash).fetchone():
             raise _overtaken(account)
-        beyond = account.id, contract, 1, rules.current.max_sessions
+        beyond = account.id, contract, 1, settings.current.max_sessions
         ended = END_OLDEST.execute(account.id, contract, *beyond).rowcount
         if ended:
             note(Event.SESSION_ENDED, account.id, sessions=ended)
@@ -78,7 +78,7 @@ class Session(Model):
         """
         now = clock.now()
         changed = (
-            cls.update(secret_digest=digest(new), expires=now + rules.current.session_seconds(contract))
+            cls.update(secret_digest=digest(new), expires=now + settings.current.session_seconds(contract))
             .where(
                 cls.secret_digest == digest(old),
                 cls.contract == contract,
@@ -118,9 +118,9 @@ class Session(Model):
         return delete_some(cls, cls.expires <= clock.now(), batch)
 
     def _slide(self) -> None:
-        lifetime = rules.current.session_seconds(self.contract)
+        lifetime = settings.current.session_seconds(self.contract)
         expires = clock.now() + lifetime
-        if expires - self.expires >= rules.current.refresh_seconds:
+        if expires - self.expires >= settings.current.refresh_seconds:
             Session.update(expires=expires).where(self._is_this()).execute()
             self.expires = expires
 

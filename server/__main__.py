@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
-from models import rules
-from models.database import connect, database
+from models.db.database import connect, database
+from models.db.transaction import LOST
 from models.migrations import StoreTooNew, migrate
-from models.unit import LOST
+from models.settings import apply
 from server.app import create_app
-from server.exposition import listen
-from server.logs import GunicornLog, configure
+from server.connection.worker import Worker
 from server.settings import LOOPBACK, SettingError, Settings, read
 from server.specs import load_contracts
-from server.worker import Worker
+from server.telemetry.logs import GunicornLog, configure
+from server.telemetry.metrics_server import listen
 
 if TYPE_CHECKING:
-    from server.metrics import Metrics
+    from server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rollbook")
 
@@ -70,7 +70,7 @@ class Gunicorn(BaseApplication):
 def _metrics(settings: Settings) -> "Metrics":
     """Listen for those who read metrics, and only then load what counts."""
     listener = listen(settings)
-    from server.metrics import Metrics  # noqa: PLC0415  # looks for the folder of `listen` as it is loaded
+    from server.telemetry.metrics import Metrics  # noqa: PLC0415  # looks for the folder of `listen` as it is loaded
 
     return Metrics(listener)
 
@@ -86,7 +86,7 @@ def main() -> None:
     try:
         settings = read()
         configure(settings.log_level)
-        rules.apply(settings)
+        apply(settings)
         connect(settings.database_url)
         migrate()
         database.close()  # a connection must not be carried through a fork

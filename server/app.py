@@ -12,23 +12,24 @@ from connexion.middleware.security import SecurityMiddleware
 from connexion.resolver import RelativeResolver
 from starlette.middleware.cors import CORSMiddleware
 
-from models import password_rules, rules
-from models.database import connect
-from server.background import Repeating
-from server.counters import Counters
-from server.courier import Courier
-from server.credentials import ApiKey
-from server.delivery.carriers import carriers
-from server.errors import Door
-from server.housekeeper import Housekeeper
-from server.ledger import Ledger
-from server.observation import Observer
-from server.operation import OperationMiddleware
-from server.pages import pages
-from server.placement import Placement
-from server.routing import RouteTable
+from models.db.database import connect
+from models.passwords import password_validation
+from models.settings import apply
+from server.contract.exceptions import Door
+from server.contract.executors import Placement
+from server.contract.operation import OperationMiddleware
+from server.contract.routing import RouteTable
+from server.contract.security import ApiKey
+from server.docs.pages import pages
+from server.jobs.cleanup import Housekeeper
+from server.jobs.delivery.transports import carriers
+from server.jobs.mailer import Courier
+from server.jobs.periodic import Repeating
+from server.limits.rate_limit_storage import Counters
 from server.settings import Settings, read
 from server.specs import load_contracts
+from server.telemetry.access_log import Observer
+from server.telemetry.contract_coverage import Ledger
 
 CORS: dict[str, Any] = {
     "allow_credentials": True,
@@ -39,16 +40,16 @@ CORS: dict[str, Any] = {
 """What pages of the named origins may send and read."""
 
 if TYPE_CHECKING:
-    from server.metrics import Metrics  # loads its library, which few servers need
+    from server.telemetry.metrics import Metrics  # loads its library, which few servers need
 
 
 def create_app(settings: Settings | None = None, metrics: "Metrics | None" = None) -> ConnexionMiddleware:
     """Build the ASGI application. The store must have been migrated."""
     settings = settings or read()
-    rules.apply(settings)
+    apply(settings)
     connect(settings.database_url)
     if settings.policy == "guarded":
-        password_rules.common()  # read once, before workers are forked
+        password_validation.common()  # read once, before workers are forked
     contracts = load_contracts()
     placement = Placement(settings)
     counters = Counters(settings.rate_limit_url)
@@ -101,7 +102,7 @@ def tracing(endpoint: str, observer: Observer) -> Iterator[None]:
     if not endpoint:
         yield
         return
-    from server.tracing import Traces  # noqa: PLC0415  # takes memory and time
+    from server.telemetry.tracing import Traces  # noqa: PLC0415  # takes memory and time
 
     traces = Traces(endpoint)
     observer.listeners.append(traces)

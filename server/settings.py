@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from models.notices import LANGUAGES
-from models.rules import Rules
-from server.client import Network, read_networks
-from server.delivery import smtp, webhook
-from server.delivery.mail import check_sender
-from server.origin import is_origin
+from models.messages import LANGUAGES
+from models.settings import Rules
+from server.connection.client_ip import Network, read_networks
+from server.contract.csrf import is_origin
+from server.jobs.delivery import smtp, webhook
+from server.jobs.delivery.mail import check_sender
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"

@@ -21,16 +21,16 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 import models
-from models import rules
+from models import settings as directory_settings
 from models.account import Account
-from models.audit import AuditEvent, AuditHead
-from models.database import connect, database, unit_of_work
+from models.audit.events import AuditEvent, AuditHead
+from models.db.database import connect, database, unit_of_work
+from models.db.postgres import Postgres
+from models.db.transaction import Sqlite
 from models.migrations import migrate
-from models.postgres import Postgres
-from models.unit import Sqlite
-from scripts.documentation import requirements
-from scripts.operator.__main__ import app as rollbook
+from scripts.tools.docs import requirements
 from server.app import create_app
+from server.cli.__main__ import app as rollbook
 from server.settings import Settings, read
 from tests.postgres import PostgresServer
 
@@ -45,7 +45,7 @@ DIRECTORY = [table for table in models.TABLES if table not in (AuditEvent, Audit
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",
     "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
-    "ROLLBOOK_RATE_LIMITS": "0",  # tests/test_rate_limits.py is about them
+    "ROLLBOOK_RATE_LIMITS": "0",  # tests/server/test_rate_limits.py is about them
     "ROLLBOOK_SECRET_KEY": "a key for tests that is long enough for every algorithm that an attacker may try",
 }
 """Settings under which hashing costs next to nothing."""
@@ -94,12 +94,14 @@ class Served:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let scripts/fuzz take more steps than the suite does."""
-    parser.addoption("--steps", type=int, default=110, help="steps of tests/machine under each policy (default: 110)")
+    parser.addoption(
+        "--steps", type=int, default=110, help="steps of the state machine under each policy (default: 110)"
+    )
     parser.addoption("--seed", type=int, default=1, help="the same seed takes the same steps (default: 1)")
     parser.addoption("--shrink", action="store_true", help="look for the fewest steps that go wrong, for some minutes")
 
 
-LAST = ["test_queries", "test_ledger"]
+LAST = ["test_queries", "test_contract_coverage"]
 """Tests that look back on all others."""
 WHOLE = pytest.StashKey[bool]()
 """Whether all tests were asked for, and not some of them."""
@@ -114,7 +116,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave to the first engine what runs once; run what looks back on all other tests after them."""
     narrowed = config.option.keyword or config.option.markexpr or config.option.deselect or config.option.lf
     files = {item.path for item in items}
-    config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.glob("test_*.py"))
+    config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.rglob("test_*.py"))
     if STORE != "sqlite":
         config.hook.pytest_deselected(items=[item for item in items if not runs_on_both(item)])
         items[:] = filter(runs_on_both, items)
@@ -161,9 +163,9 @@ def _touches() -> Iterator[None]:
         TOUCHED.add(url)
         return open_store(url)
 
-    open_store = models.database.store
+    open_store = models.db.database.store
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models.database, "store", open_and_note)
+        patch.setattr(models.db.database, "store", open_and_note)
         yield
 
 
@@ -221,7 +223,7 @@ def statements() -> Iterator[set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kind, "execute_sql", execute_and_note)
-        for module in ("models.database", "server.housekeeper"):
+        for module in ("models.db.database", "server.jobs.cleanup"):
             patch.setattr(f"{module}.unit_of_work", serve_in_unit)
         yield seen
 
@@ -323,7 +325,7 @@ def settings(
 ) -> Iterator[Settings]:
     """Settings over a fresh store of this test."""
     fresh = replace(apps(policy, **overrides)[1], data=tmp_path, database_url=renew_store())
-    rules.apply(fresh)
+    directory_settings.apply(fresh)
     yield fresh
     database.close()
 

@@ -14,7 +14,9 @@ import peewee
 import models.session
 from models.outbox import Notice, OutboxMessage
 from models.secret import unseal
-from server import __main__, credentials, observation, operation
+from server import __main__
+from server.contract import operation, security
+from server.telemetry import access_log
 
 FAULT = Path(sys.argv[1])
 
@@ -25,7 +27,7 @@ def _fault() -> str:
 
 def _break() -> None:
     """Have errors quote all that the client sent, as those of libraries do."""
-    perform, ask = operation.Operation.perform, credentials._ask
+    perform, ask = operation.Operation.perform, security._ask
 
     def perform_or_fail(self: Any, user: Any, arguments: Any, scope: Any) -> Any:
         said = f"{arguments} {scope['query_string']} {scope['headers']}"
@@ -44,13 +46,13 @@ def _break() -> None:
         return ask(function, value, *rest)
 
     operation.Operation.perform = perform_or_fail  # type: ignore[method-assign]
-    credentials._ask = ask_or_fail
+    security._ask = ask_or_fail
 
 
 def _leak() -> None:
     """Tell secrets."""
     # the log, metrics and traces: what was asked, with the whole query
-    observation.action = lambda scope: scope["query_string"].decode("latin-1")
+    access_log.action = lambda scope: scope["query_string"].decode("latin-1")
     # the store: tokens instead of their digests, codes instead of their seals
     models.session.digest = lambda secret: secret[:64]
     post = OutboxMessage.post.__func__  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
-from models.database import database, run_unit
+from models.db.database import database, run_unit
 from models.rate_counter import RateCounter
 from models.session import Session
 from server.specs import load_contracts

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from scripts.journeying import redocly
+from scripts.tools.journeys import redocly
 
 
 def require() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import peewee
 
-from models.database import LastingId
+from models.db.database import LastingId
 
 
 def up(migrator: Any, db: Any) -> None:

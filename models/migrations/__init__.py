@@ -5,8 +5,8 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
-from models.database import database, unit_of_work, within
-from models.rules import DAY
+from models.db.database import database, unit_of_work, within
+from models.settings import DAY
 
 FOLDER = Path(__file__).parent
 AS_LONG_AS_IT_TAKES = DAY

@@ -1,0 +1,19 @@
+"""What nobody needs any more goes, a little at a time, so that no request waits for it."""
+
+from models.audit import events
+from models.known_address import KnownAddress
+from models.outbox import OutboxMessage
+from models.rate_counter import RateCounter
+from models.recovery import RecoveryCode
+from models.session import Session
+
+BATCH = 500
+
+
+def purge(batch: int = BATCH) -> bool:
+    """Delete up to a batch each of what expired: sessions, codes, counters, addresses, old messages and events.
+
+    Tells whether there may be more.
+    """
+    gone = [table.purge(batch) for table in (Session, RecoveryCode, RateCounter, KnownAddress, OutboxMessage, events)]
+    return max(gone) >= batch

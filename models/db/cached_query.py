@@ -1,0 +1,84 @@
+"""Statements whose SQL is written once.
+
+Peewee writes the SQL of a statement anew whenever it runs, which takes four times as long as SQLite takes to answer an
+indexed look-up. The few that stand on the path of every request or of every log in are written once and keep their
+text.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import peewee
+
+from models.db.database import database
+
+Row = TypeVar("Row", bound=peewee.Model)
+
+
+class PreparedStatement:
+    """A statement by values that come later. build: returns it, with any value where one is to come."""
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self.build = build
+        self.texts: dict[type, str] = {}
+
+    def execute(self, *values: Any) -> Any:
+        """Run the statement with these values, in the order in which they stand in it; return its cursor."""
+        store = database.obj
+        text = self.texts.get(type(store))
+        if text is None:
+            text = self.texts[type(store)] = self.build().sql()[0]
+        return store.execute_sql(text, values)
+
+
+class Prepared(PreparedStatement, Generic[Row]):
+    """A statement that returns one row.
+
+    Its columns must be all of `model`'s, then all of the model that the foreign key `joined` refers to, if any.
+    """
+
+    def __init__(self, model: type[Row], build: Callable[[], Any], joined: str = "") -> None:
+        super().__init__(build)
+        self.model = model
+        self.joined = joined
+
+    def first(self, *values: Any) -> Row | None:
+        """Run the statement; return its row as a model.
+
+        A miss takes as long as a hit, so that time does not tell who is known.
+        """
+        row = self.execute(*values).fetchone()
+        revived = self._revive(row or self._blank())
+        return revived if row else None
+
+    def _blank(self) -> tuple[None, ...]:
+        others = self.model._meta.fields[self.joined].rel_model._meta.sorted_field_names if self.joined else ()
+        return (None,) * (len(self.model._meta.sorted_field_names) + len(others))
+
+    def one(self, *values: Any) -> Row:
+        """Run a statement that always returns a row; return it as a model."""
+        return self._revive(self.execute(*values).fetchone())
+
+    def _revive(self, row: tuple[Any, ...]) -> Row:
+        names: list[str] = self.model._meta.sorted_field_names
+        revived: Row = _fill(self.model, row[: len(names)])
+        if self.joined:
+            other = self.model._meta.fields[self.joined].rel_model
+            revived.__rel__[self.joined] = _fill(other, row[len(names) :])
+        return revived
+
+
+def _fill(model: Any, values: tuple[Any, ...]) -> Any:
+    """Make a model of stored values, as Peewee's own cursors do, without a call per column."""
+    instance = model(__no_default__=True)
+    instance.__data__.update(zip(model._meta.sorted_field_names, values, strict=True))
+    for name in _truths(model):  # SQLite stores them as numbers
+        instance.__data__[name] = bool(instance.__data__[name])
+    return instance
+
+
+@cache
+def _truths(model: Any) -> list[str]:
+    """Return the names of the boolean columns."""
+    return [field.name for field in model._meta.sorted_fields if isinstance(field, peewee.BooleanField)]

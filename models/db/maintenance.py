@@ -1,0 +1,157 @@
+"""What an operator does with a whole store, for each engine: load, read as of one moment, number, examine."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+
+from models.settings import DAY
+
+PIECE = 2_000
+"""Rows that are fetched at a time."""
+AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
+"""Context that turns errors of a driver into Peewee's, as they come from everything that goes through it."""
+
+
+class Upkeep:
+    """Mixin of both engines; `self` is a Peewee database."""
+
+    def read(self: Any, table: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a table in order of its key, column by column as the model declares them."""
+        fields, key = table._meta.sorted_fields, table._meta.primary_key
+        place = fields.index(key)
+        ordered = self.by_code_points(key) if isinstance(key, peewee.CharField) else key
+        rows = table.select(*fields).order_by(ordered).limit(PIECE).tuples()
+        page = list(rows.execute(self))
+        while page:
+            yield from page
+            page = list(rows.where(ordered > page[-1][place]).execute(self))
+
+
+def _into(table: Any) -> str:
+    """Return the name of a table and those of its columns, in the order of `read`."""
+    names = ", ".join(f'"{field.column_name}"' for field in table._meta.sorted_fields)
+    return f'"{table._meta.table_name}" ({names})'
+
+
+class SqliteUpkeep(Upkeep):
+    """Upkeep of the embedded store."""
+
+    @contextmanager
+    def patience(self: Any) -> Iterator[None]:
+        """Let the store take as long as it needs inside; it has no limit but for the lock of others."""
+        yield
+
+    @contextmanager
+    def snapshot(self: Any) -> Iterator[None]:
+        """Read what is inside as of one moment; others may write meanwhile."""
+        self.execute_sql("BEGIN")
+        try:
+            yield
+        finally:
+            self.execute_sql("ROLLBACK")
+
+    def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
+        """Write whole rows, as `read` yields them."""
+        self._begin()
+        connection = self.connection()
+        alone = not connection.in_transaction
+        marks = ", ".join("?" * len(table._meta.sorted_fields))
+        with AS_PEEWEE:
+            if alone:
+                connection.execute("BEGIN")
+            try:
+                # names of our own tables and columns
+                connection.executemany(f"INSERT INTO {_into(table)} VALUES ({marks})", rows)  # noqa: S608
+            except BaseException:
+                if alone:
+                    connection.rollback()
+                raise
+            if alone:
+                connection.commit()
+
+    def last_number(self: Any, table: Any) -> int:
+        """Return the highest number that a table ever gave, as far as the store remembers it."""
+        name = table._meta.table_name
+        kept = self.execute_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
+        return int(kept[0]) if kept else int(table.select(peewee.fn.MAX(table.id)).scalar(self) or 0)
+
+    def number_on(self: Any, table: Any, last: int) -> None:
+        """Give numbers beyond this one from now on. A table whose numbers may come back goes by its rows instead."""
+        name = table._meta.table_name
+        made = self.execute_sql("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
+        if "AUTOINCREMENT" not in made:
+            return
+        self.execute_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        self.execute_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
+
+    def complaints(self: Any) -> Iterator[str]:
+        """Yield what the engine itself finds wrong with its files."""
+        for (line,) in self.execute_sql("PRAGMA integrity_check").fetchall():
+            if line != "ok":
+                yield str(line)
+
+
+class PostgresUpkeep(Upkeep):
+    """Upkeep of a store of its own."""
+
+    @contextmanager
+    def patience(self: Any) -> Iterator[None]:
+        """Let the store take as long as it needs inside, up to a day."""
+        self._unit.left = float(DAY)
+        try:
+            self.execute_sql("SET statement_timeout = 0")
+            self.execute_sql("SET idle_in_transaction_session_timeout = 0")
+            yield
+        finally:
+            self._unit.left = None
+
+    @contextmanager
+    def snapshot(self: Any) -> Iterator[None]:
+        """Read what is inside as of one moment; others may write meanwhile."""
+        self.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self.execute_sql("ROLLBACK")
+
+    def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
+        """Write whole rows, as `read` yields them."""
+        self._begin()
+        with (
+            AS_PEEWEE,
+            self.connection().cursor() as cursor,
+            cursor.copy(f"COPY {_into(table)} FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+
+    def last_number(self: Any, table: Any) -> int:
+        """Return the highest number that a table ever gave."""
+        # a sequence of our own
+        last, given = self.execute_sql(f"SELECT last_value, is_called FROM {self._sequence(table)}").fetchone()  # noqa: S608
+        return int(last) if given else 0
+
+    def number_on(self: Any, table: Any, last: int) -> None:
+        """Give numbers beyond this one from now on."""
+        self.execute_sql("SELECT setval(%s, %s, %s)", (self._sequence(table), max(last, 1), last > 0))
+
+    def complaints(self: Any) -> Iterator[str]:
+        """Yield what the engine itself finds wrong: indexes and constraints that do not hold, broken checksums."""
+        for statement, words in COMPLAINTS.items():
+            for (name,) in self.execute_sql(statement).fetchall():
+                yield f"{words}: {name}"
+
+    def _sequence(self: Any, table: Any) -> str:
+        name = table._meta.table_name
+        return str(self.execute_sql("SELECT pg_get_serial_sequence(%s, 'id')", (f'"{name}"',)).fetchone()[0])
+
+
+COMPLAINTS = {
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid": "the index is not valid",
+    "SELECT conname::text FROM pg_constraint WHERE NOT convalidated": "the constraint was never validated",
+    "SELECT datname::text FROM pg_stat_database WHERE datname = current_database() AND checksum_failures > 0": (
+        "pages failed their checksum in the database"
+    ),
+}

@@ -1,0 +1,154 @@
+"""PostgreSQL: a store of its own, for several instances, which may be slow, away, or another machine than before."""
+
+from time import monotonic
+from typing import Any
+
+import peewee
+import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+
+from models import settings
+from models.db.maintenance import PostgresUpkeep
+from models.db.transaction import State, UnitOfWork
+
+CONFLICTS = ("40001", "40P01")
+"""SQLSTATEs of a serialization failure and of a deadlock: the same work may succeed when it is done again."""
+READ_ONLY = ("25006", "25P03")
+"""SQLSTATEs of a leader that was demoted, and of a session that it has ended meanwhile."""
+GONE = (None, *READ_ONLY, "57P01", "57P02")
+"""SQLSTATEs under which a connection dies: nothing was heard, demoted, shut down, a crash next door."""
+ONE_AT_A_TIME = 8_262
+"""Number of the advisory lock that stands for SQLite's one writer."""
+CONNECT_SECONDS = 2
+"""For each host of the address; libpq knows no shorter time."""
+PAUSE_SECONDS = 0.3
+"""For so long after it could not be reached, the store counts as away and nobody tries."""
+SLACK_SECONDS = 1
+"""The server ends a slow statement by itself; one that does not is not waited for much longer."""
+OPTIONS: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5_000,
+}
+"""However a host fails, it is known within seconds."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that waits for its server no longer than the work at hand may take.
+
+    Limits that the server keeps do not help where it stands still: its kernel goes on acknowledging what is sent.
+    """
+
+    unit: State
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for an answer. Raises OperationalError when time is up."""
+        left = self.unit.left
+        most = settings.current.store_deadline_seconds + SLACK_SECONDS if left is None else left
+        began = monotonic()
+        try:
+            if most <= 0:
+                raise psycopg.OperationalError("the store has taken all the time that it may")
+            return super().wait(gen, interval, most)
+        except psycopg.Error:
+            if monotonic() - began >= most:
+                self.unit.away = True
+            raise
+        finally:
+            if left is not None:
+                self.unit.left = left - (monotonic() - began)
+
+
+class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
+    """A server, or several of which one leads."""
+
+    _away_until = 0.0
+    _state: Any
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, prefer_psycopg3=True)
+
+    def by_code_points(self, text: Any) -> Any:
+        """Return a text column as it is ordered by code points, whatever the order of the database is."""
+        return peewee.Expression(text, "COLLATE", peewee.SQL('"C"'))
+
+    def begin_now(self) -> None:
+        """Begin the unit's transaction; wait for other units that read what they then change."""
+        self._begin()
+        left = self._unit.left or 0
+        if left > settings.current.store_deadline_seconds:
+            self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(left * 1000)),))
+        self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
+
+    def held(self, query: Any) -> Any:
+        """Return a query whose rows nobody else changes before the unit ends."""
+        return query.for_update("FOR SHARE")
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Execute one statement; a leader that was demoted counts as away."""
+        try:
+            return super().execute_sql(sql, params)
+        except peewee.InternalError as error:
+            if _sqlstate(error) in READ_ONLY:
+                raise peewee.OperationalError(getattr(error, "orig", None), *error.args) from None
+            raise
+
+    def may_be_repeated(self, error: BaseException) -> bool:
+        """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
+        state = _sqlstate(error)
+        return state in CONFLICTS or (state in GONE and not self._unit.settled and not self._unit.away)
+
+    def _connect(self) -> Connection:
+        """Open a connection; while the store is known to be away, say so at once."""
+        if monotonic() < self._away_until:
+            self._unit.away = True
+            raise psycopg.OperationalError("the store was away a moment ago")
+        if self._unit.left is not None and self._unit.left <= 0:
+            self._unit.away = True
+            raise psycopg.OperationalError("the store has taken all the time that it may")
+        milliseconds = settings.current.store_deadline_seconds * 1000
+        limits = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
+        given = psycopg.conninfo.conninfo_to_dict(self.database).get("options") or ""
+        began = monotonic()
+        try:
+            connection = Connection.connect(self.database, options=f"{given} {limits}", **OPTIONS)
+        except psycopg.Error:
+            self._away_until = monotonic() + PAUSE_SECONDS
+            self._unit.away = True
+            raise
+        finally:
+            if self._unit.left is not None:
+                self._unit.left -= monotonic() - began
+        connection.unit = self._unit
+        connection.autocommit = True
+        connection.add_notice_handler(self._hear)
+        return connection
+
+    def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Take a commit that a standby has not confirmed for one that may be lost."""
+        if self._unit.settled and notice.severity_nonlocalized == "WARNING":
+            self._unit.away = True
+
+    def _finish(self, commit: bool) -> None:
+        """End the transaction.
+
+        Raises OperationalError unless the commit is known to be safe, InternalError if a statement had failed:
+        the server would answer such a commit with a rollback, and call that a success.
+        """
+        failed = self.in_transaction() and self._state.conn.pgconn.transaction_status == TransactionStatus.INERROR
+        super()._finish(commit and not failed)
+        if commit and failed:
+            raise peewee.InternalError("a failed transaction was to be committed")
+        if commit and self._unit.away:
+            raise peewee.OperationalError("the commit was not confirmed")
+
+    def _is_spoilt(self, error: BaseException) -> bool:
+        return _sqlstate(error) not in CONFLICTS
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """Return the state that the server gave with an error."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)

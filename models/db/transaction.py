@@ -1,0 +1,188 @@
+"""The unit of work: when its transaction begins, what is kept, what is undone.
+
+Reads run in autocommit. The first write of a unit of work begins its transaction, so a handler that only reads opens
+none, and a password is never hashed while the write lock is held.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from threading import local
+from typing import Any, TypeVar
+
+import peewee
+
+from models.db.maintenance import SqliteUpkeep
+from models.errors import DirectoryError
+
+Result = TypeVar("Result")
+
+READS = ("SELECT", "WITH", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK")
+LOST = (peewee.OperationalError, peewee.InterfaceError)
+
+
+class State(local):
+    """What a store knows of the unit that a thread is in."""
+
+    active = False
+    settled = False
+    """The commit was sent: whatever is heard after that, it may have happened."""
+    away = False
+    """The store could not be reached, or let the unit wait for too long."""
+    last: list[tuple[Callable[[], Any], bool]] | None = None
+    """What is to be done last, and whether also where the unit is refused."""
+    left: float | None = None
+    """Seconds that the store may still take of the work at hand; None: each statement has its own."""
+
+
+class Unit:
+    """The context of one unit of work. A class, since every request enters two of them."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __enter__(self) -> None:
+        state = self.store._unit
+        state.active = True
+        state.settled = state.away = False
+        state.last = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if isinstance(error, LOST):
+                self.store._abandon(error)
+            else:
+                self._finish(error)
+        finally:
+            self.store._unit.active = False
+
+    def _finish(self, error: BaseException | None) -> None:
+        refused = isinstance(error, DirectoryError)
+        keep = error is None or (isinstance(error, DirectoryError) and error.keeps_changes)
+        last = self.store._unit.last or ()
+        try:
+            if not keep:
+                self.store._finish(commit=False)
+                last = [(work, True) for work, also in last if also and refused]
+            for work, _ in last:
+                work()
+            if keep or last:
+                self.store._finish(commit=True)
+        except LOST as lost:
+            self.store._abandon(lost)
+            raise
+        except BaseException:
+            self.store._finish(commit=False)
+            raise
+
+
+class UnitOfWork:
+    """Mixin that lets a database begin a transaction at the first write of a unit of work."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._unit = State()
+        super().__init__(*args, **options)
+
+    def unit_of_work(self) -> Unit:
+        """Return the context that commits what is written inside when it ends well, and else undoes it."""
+        return Unit(self)
+
+    def in_haste(self) -> Any:
+        """Return the context in which a commit need not reach the disk; most stores write many at once anyway."""
+        return nullcontext()
+
+    def within(self, seconds: float, work: Callable[[], Result]) -> Result:
+        """Do work of which the store may take so many seconds, however many statements that are."""
+        before, self._unit.left = self._unit.left, seconds
+        try:
+            return work()
+        finally:
+            self._unit.left = before
+
+    def begin_now(self) -> None:
+        """Begin the unit's transaction before its first write, for a verb that must read what it then changes.
+
+        Of the units that do so, one runs at a time.
+        """
+        self._begin()
+
+    def do_last(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
+        """Do this work right before the unit commits, so that a lock that it takes is held only for a moment.
+
+        also_if_refused: do it also where the directory refuses and the unit is undone, in a transaction of its own.
+        Outside a unit it is done at once.
+        """
+        if not self._unit.active:
+            with self.atomic():
+                work()
+        elif self._unit.last is None:
+            self._unit.last = [(work, also_if_refused)]
+        else:
+            self._unit.last.append((work, also_if_refused))
+
+    def held(self, query: Any) -> Any:
+        """Return a query whose rows nobody else changes before the unit ends; it must have written already."""
+        return query
+
+    def may_be_repeated(self, error: Exception) -> bool:
+        """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
+        return False
+
+    def execute_sql(self: Any, sql: str, params: Any = None) -> Any:
+        """Execute one statement, inside the unit's transaction if it writes."""
+        if not sql.lstrip("( ").startswith(READS):
+            self._begin()
+        return super().execute_sql(sql, params)  # type: ignore[misc]  # the mixin's base is a Peewee database
+
+    def transaction_depth(self: Any) -> int:
+        """Count open transactions; `atomic()` asks this and so becomes a savepoint of the unit."""
+        self._begin()
+        depth: int = super().transaction_depth()  # type: ignore[misc]  # the mixin's base is a Peewee database
+        return depth
+
+    def _begin(self: Any) -> None:
+        if self._unit.active and not self.in_transaction():
+            self._unit.active = False  # what begins the transaction passes here again
+            try:
+                self.session_start()
+            finally:
+                self._unit.active = True
+
+    def _finish(self: Any, commit: bool) -> None:
+        if not self.in_transaction():
+            return
+        if commit:
+            self._unit.settled = True
+            self.session_commit()
+        else:
+            self.session_rollback()
+
+    def _abandon(self: Any, error: BaseException) -> None:
+        """Roll back; close a connection that may be of no more use, so that the next unit opens a new one."""
+        if not self._is_spoilt(error):
+            with suppress(*LOST):
+                self._finish(commit=False)
+                return
+        with suppress(Exception):
+            self._state.conn.close()
+        self._state.reset()
+
+    def _is_spoilt(self: Any, error: BaseException) -> bool:
+        """Tell whether a connection is to be given up after this error."""
+        return self._unit.settled or not self.is_connection_usable()
+
+
+class Sqlite(UnitOfWork, SqliteUpkeep, peewee.SqliteDatabase):
+    """The embedded default."""
+
+    @contextmanager
+    def in_haste(self) -> Iterator[None]:
+        """Leave it to the next lasting commit to wait for the disk."""
+        self.execute_sql("PRAGMA synchronous = normal")
+        try:
+            yield
+        finally:
+            self.execute_sql("PRAGMA synchronous = full")
+
+    def by_code_points(self, text: Any) -> Any:
+        """Return a text column as it is ordered by code points."""
+        return text

@@ -1,0 +1,87 @@
+"""Argon2id, and until their first login the hashes of other systems."""
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from models import settings
+from models.passwords import foreign_hashes, password_validation
+
+NICENESS = 10
+
+
+@cache
+def _hasher(time_cost: int, memory_kib: int, parallelism: int) -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(time_cost, memory_kib, parallelism)
+
+
+def _current() -> argon2.PasswordHasher:
+    now = settings.current
+    return _hasher(now.argon2_time_cost, now.argon2_memory_kib, now.argon2_parallelism)
+
+
+@cache
+def _slots(number: int) -> ThreadPoolExecutor:
+    """Return the threads that hash.
+
+    Hashing has threads of its own because they step back from a core that others want. Who steps back must hold nothing
+    that others wait for, neither the GIL for long nor a transaction, so these threads do nothing else.
+    """
+    return ThreadPoolExecutor(number, "hashing", initializer=_step_back)
+
+
+os.register_at_fork(after_in_child=_slots.cache_clear)  # threads do not follow into a child
+
+
+def _step_back() -> None:
+    """Let other threads run first whenever they want this one's core (threads have a niceness on Linux only)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def hash(password: str) -> str:
+    """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
+    return _slots(settings.current.hash_slots).submit(_current().hash, password).result()
+
+
+def hash_new(password: str, *usernames: str) -> str:
+    """Hash a password that is about to be set, by whatever way. Raises PasswordRefused."""
+    password_validation.check(password, *usernames)
+    return hash(password)
+
+
+def verify(hashed: str, password: str) -> bool:
+    """Tell whether the password is the hashed one.
+
+    A wrong one takes at least the time of Argon2id, whatever it was hashed by.
+    """
+    slots = _slots(settings.current.hash_slots)
+    if not hashed.startswith(foreign_hashes.ARGON2):
+        matches = slots.submit(foreign_hashes.matches, hashed, password).result()
+        if not matches:
+            verify_nobody(password)
+        return matches
+    try:
+        return slots.submit(_current().verify, hashed, password).result()
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def verify_nobody(password: str) -> None:
+    """Spend the time of a check for an account that does not exist, so that time does not tell."""
+    verify(_nobody(_current()), password)
+
+
+def is_outdated(hashed: str) -> bool:
+    """Tell whether the hash was made in another way than today's."""
+    return not hashed.startswith(foreign_hashes.ARGON2) or _current().check_needs_rehash(hashed)
+
+
+@cache
+def _nobody(hasher: argon2.PasswordHasher) -> str:
+    return hasher.hash("nobody")

@@ -1,0 +1,141 @@
+"""Accounts that come from elsewhere, many at once: all or none, and each once however often they come."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import peewee
+
+from models import clock
+from models.account import Account
+from models.account_block import SIZE, AccountBlock
+from models.db.database import Model, database
+from models.passwords.foreign_hashes import NONE
+
+TEXTS = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
+COLUMNS = ("username", "username_key", "password_hash", "email_key", *TEXTS, "admin", "disabled")
+"""What is taken over as it comes."""
+UNIQUE = {"id": "id", "username_key": "username", "email_key": "email", "mobile": "mobile"}
+"""Columns of which every value is one account's, by their names in a file."""
+
+
+class Arrival(Model):
+    """An account on its way in, numbered by its line; seen by this connection only, and gone with it."""
+
+    line = peewee.BigIntegerField(primary_key=True)
+    id = peewee.BigIntegerField(null=True)
+    username = peewee.TextField()
+    username_key = peewee.TextField()
+    password_hash = peewee.TextField(default=NONE)
+    display_name = peewee.TextField(null=True)
+    email = peewee.TextField(null=True)
+    email_key = peewee.TextField(null=True)
+    mobile = peewee.TextField(null=True)
+    domain = peewee.TextField(null=True)
+    property = peewee.TextField(null=True)
+    photo = peewee.TextField(null=True)
+    job = peewee.TextField(null=True)
+    school = peewee.TextField(null=True)
+    introduct = peewee.TextField(null=True)
+    admin = peewee.BooleanField(default=False)
+    disabled = peewee.BooleanField(default=False)
+    created = peewee.BigIntegerField(null=True)
+    updated = peewee.BigIntegerField(null=True)
+    known = peewee.BooleanField(default=False)
+    """Is in the directory already."""
+
+    class Meta:
+        temporary = True
+
+
+class Admitted(NamedTuple):
+    """How many accounts were new, and how many were there already."""
+
+    added: int
+    known: int
+
+
+@contextmanager
+def gathered(rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Gather arrivals beside the directory, without a lock that others would wait for; forget them afterwards.
+
+    rows: values by column, those left out have their default.
+    """
+    Arrival.drop_table(safe=True)
+    Arrival.create_table(safe=False)
+    try:
+        database.load(Arrival, map(_complete, rows))
+        yield
+    finally:
+        Arrival.drop_table(safe=True)
+
+
+def admit() -> Admitted:
+    """Take the arrivals into the directory, those without an id or time with the next and this; within a unit of work.
+
+    Whoever is there already, with the same values wherever the arrival has one, stays as it is; passwords may differ,
+    since they are hashed anew at a login. `conflicts` must have told of none.
+    """
+    new = ~Arrival.known
+    columns = [getattr(Account, name) for name in (*COLUMNS, "created", "updated")]
+    now = clock.now()
+    values = [
+        *(getattr(Arrival, name) for name in COLUMNS),
+        peewee.fn.COALESCE(Arrival.created, now),
+        peewee.fn.COALESCE(Arrival.updated, Arrival.created, now),
+    ]
+    numbered = Arrival.select(Arrival.id, *values).where(new, Arrival.id.is_null(False)).order_by(Arrival.id)
+    Account.insert_from(numbered, [Account.id, *columns]).execute()
+    highest = Arrival.select(peewee.fn.MAX(Arrival.id)).scalar() or 0
+    database.number_on(Account, max(highest, database.last_number(Account)))
+    others = Arrival.select(*values).where(new, Arrival.id.is_null()).order_by(Arrival.line)
+    Account.insert_from(others, columns).execute()
+    _count_in(new)
+    total, added = Arrival.select().count(), Arrival.select().where(new).count()
+    return Admitted(added, total - added)
+
+
+def conflicts() -> Iterator[tuple[int, str]]:
+    """Yield the lines that cannot be admitted, each with the reason; note which accounts are there already."""
+    database.begin_now()
+    for column, name in UNIQUE.items():
+        field = getattr(Arrival, column)
+        first = peewee.fn.MIN(Arrival.line).over(partition_by=[field]).alias("first")
+        placed = Arrival.select(Arrival.line, first).where(field.is_null(False))
+        again = peewee.Select([placed], [placed.c.line, placed.c.first]).where(placed.c.line != placed.c.first)
+        for line, before in again.bind(database).tuples():
+            yield line, f"{name} is on line {before} too"
+    Arrival.update(known=True).where(peewee.fn.EXISTS(_same())).execute()
+    for column, name in UNIQUE.items():
+        field = getattr(Arrival, column)
+        taken: Any = Arrival.select(Arrival.line).join(Account, on=(field == getattr(Account, column)))
+        for (line,) in taken.where(~Arrival.known).tuples():
+            yield line, f"{name} is another account's"
+
+
+def _same() -> Any:
+    """Return the query for the account that an arrival was already."""
+    given = ("id", *TEXTS, "admin", "disabled", "created")
+    same = [getattr(Arrival, name).is_null() | (getattr(Arrival, name) == getattr(Account, name)) for name in given]
+    return Account.select(peewee.Value(1)).where(Account.username_key == Arrival.username_key, *same)
+
+
+def _count_in(new: Any) -> None:
+    """Note the new accounts in their blocks."""
+    counted = (
+        Account.select((Account.id / SIZE), peewee.fn.COUNT(Account.id))
+        .join(Arrival, on=(Arrival.username_key == Account.username_key))
+        .where(new)
+        .group_by(peewee.SQL("1"))
+    )
+    blocks = AccountBlock.insert_from(counted, [AccountBlock.block, AccountBlock.accounts])
+    more = AccountBlock.accounts + peewee.EXCLUDED.accounts
+    blocks.on_conflict(conflict_target=[AccountBlock.block], update={AccountBlock.accounts: more}).execute()
+
+
+def _complete(row: Mapping[str, Any]) -> Sequence[Any]:
+    """Return a row as the table takes it."""
+    return [row.get(name, default) for name, default in DEFAULTS.items()]
+
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in Arrival._meta.sorted_fields}

@@ -1,0 +1,12 @@
+"""The store for the peers that serve over Rollbook's models; the settings are Rollbook's, from the environment."""
+
+from models import settings
+from models.db.database import connect
+from server.settings import read
+
+
+def open_directory() -> None:
+    """Connect to the store and take over the rules; each worker calls this once."""
+    current = read()
+    settings.apply(current)
+    connect(current.database_url)

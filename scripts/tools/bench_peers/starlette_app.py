@@ -1,0 +1,53 @@
+"""Bare Starlette, written by hand: the same look-ups and nothing else. The limit for anything that stands on Starlette.
+
+Nothing is validated but the credential; answers are written by orjson.
+"""
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handlers import _sso_token
+from handlers.exceptions import Unauthenticated
+from models.account import Account
+from models.errors import AccountNotFound, SessionDead
+from models.session import Session
+from scripts.tools.bench_peers.directory import open_directory
+
+open_directory()
+
+
+def answer(body: object, status: int = 200) -> Response:
+    """Answer in JSON."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+async def check_login(request: Request) -> Response:
+    """Tell the caller's id, as text."""
+    session = Session.find("sso", _sso_token.read(request.headers.get("token", "")))
+    return answer({"code": "OK", "message": "认证成功，用户已登录", "data": str(session.account.id)})
+
+
+async def find(request: Request) -> Response:
+    """Show an account."""
+    Session.find("dbms", request.query_params.get("token", ""))
+    account = Account.find(request.path_params["id_or_username"])
+    return answer({"id": account.id, "email": account.email or "", "username": account.username})
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Turn away who has no live token."""
+    return answer({"code": "token_err", "message": "token已失效", "data": None}, 401)
+
+
+async def miss(request: Request, error: Exception) -> Response:
+    """Say that there is no such account."""
+    return answer({"title": "Unknown user", "status": 404}, 404)
+
+
+app = Starlette(
+    routes=[Route("/v1/auth", check_login), Route("/user/{id_or_username}", find)],
+    exception_handlers={SessionDead: refuse, Unauthenticated: refuse, AccountNotFound: miss},
+)

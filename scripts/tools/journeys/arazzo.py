@@ -1,0 +1,250 @@
+"""A small Arazzo runner: walks through one workflow and stumbles over the first thing that is not as it is written.
+
+It knows what the journeys use, and refuses the rest of Arazzo 1.0 by name: steps of operations by `operationId`;
+parameters in path, query and header, of the step and of its workflow; bodies as JSON, as a form and as text; runtime
+expressions that are a whole value; outputs; conditions that compare two values, and regular expressions. Beyond the
+step's own criteria, every answer must be declared in the spec: status, media type, and body.
+"""
+
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+from openapi_schema_validator import OAS30ReadValidator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from scripts.tools.journeys.journeys import Journey, Workflow
+from server.specs import Contract
+
+WORKFLOW_FIELDS = {"workflowId", "summary", "description", "inputs", "parameters", "steps"}
+STEP_FIELDS = {"stepId", "description", "operationId", "parameters", "requestBody", "successCriteria", "outputs"}
+EXTENSIONS = {"x-inputs", "x-respect-severity", "x-successCriteria"}
+METHODS = {"get", "put", "post", "delete"}
+DOCUMENT = "urn:contract"
+
+CONDITION = re.compile(r"(\S+) (==|!=|<=|>=|<|>) (.+)")
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": lambda left, right: _exact(left) == _exact(right),
+    "!=": lambda left, right: _exact(left) != _exact(right),
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+ABSENT = object()
+"""What is not there: equal to nothing that can be written."""
+
+Step = dict[str, Any]
+
+
+class Stumbled(Exception):
+    """A step did not go as it is written."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a contract: where it is, and what it may answer."""
+
+    method: str
+    path: str
+    pointer: str
+    responses: dict[str, Any]
+
+
+class Declared:
+    """What a contract declares."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.base_path = contract.base_path
+        document = contract.document
+        self.registry: Registry[Any] = Registry().with_resource(DOCUMENT, DRAFT202012.create_resource(document))
+        self.operations = {
+            operation["operationId"]: Operation(
+                method, path, f"#/paths/{_escape(path)}/{method}/responses", operation["responses"]
+            )
+            for path, item in document["paths"].items()
+            for method, operation in item.items()
+            if method in METHODS
+        }
+
+    def complaints(self, operation: Operation, response: httpx2.Response) -> Iterator[str]:
+        """Yield in what an answer is not as the spec declares it."""
+        status = str(response.status_code)
+        if status not in operation.responses:
+            yield f"status {status} is not declared"
+            return
+        pointer, answer = f"{operation.pointer}/{status}", operation.responses[status]
+        if "$ref" in answer:
+            pointer = answer["$ref"]
+            answer = self._resolve(pointer)
+        content = answer.get("content", {})
+        media_type = response.headers.get("content-type", "").partition(";")[0]
+        if not content and response.content:
+            yield f"a body is not declared for status {status}"
+        elif content and media_type not in content:
+            yield f"media type {media_type!r} is not declared for status {status}"
+        elif content and media_type.endswith("json"):
+            schema = {"$ref": f"{DOCUMENT}{pointer}/content/{_escape(media_type)}/schema"}
+            validator = OAS30ReadValidator(schema, registry=self.registry)
+            yield from (f"body: {error.json_path}: {error.message}" for error in validator.iter_errors(response.json()))
+
+    def _resolve(self, pointer: str) -> Any:
+        return self.registry.resolver(DOCUMENT).lookup(pointer).contents
+
+
+@dataclass
+class Walk:
+    """One walk through a workflow."""
+
+    inputs: dict[str, Any]
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    response: httpx2.Response | None = None
+
+    def evaluate(self, value: Any) -> Any:
+        """Return a value with every runtime expression in it replaced by what it stands for."""
+        if isinstance(value, dict):
+            return {name: self.evaluate(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.evaluate(item) for item in value]
+        return self.find(value) if isinstance(value, str) and value.startswith("$") else value
+
+    def find(self, expression: str) -> Any:
+        """Return what a runtime expression stands for, or ABSENT."""
+        name, _, pointer = expression.partition("#")
+        match name.split("."):
+            case ["$inputs", key]:
+                found = self.inputs.get(key, ABSENT)
+            case ["$steps", step, "outputs", key]:
+                found = self.outputs.get(step, {}).get(key, ABSENT)
+            case ["$statusCode"] if self.response:
+                found = self.response.status_code
+            case ["$response", "header", key] if self.response:
+                found = self.response.headers.get(key, ABSENT)
+            case ["$response", "body"] if self.response:
+                found = point(self._body(), pointer) if pointer else self.response.text
+            case _:
+                raise Stumbled(f"{expression} is no expression that this runner knows here")
+        return found
+
+    def _body(self) -> Any:
+        """Return the latest answer's body, or ABSENT if it is no JSON."""
+        try:
+            return json.loads(self.response.content) if self.response else ABSENT
+        except ValueError:
+            return ABSENT
+
+    def holds(self, criterion: dict[str, Any]) -> bool:
+        """Tell whether a criterion is met."""
+        condition = criterion["condition"]
+        kind = criterion.get("type", "simple")
+        if kind == "regex":
+            found = self.find(criterion["context"])
+            return found is not ABSENT and re.search(condition, str(found)) is not None
+        compared = CONDITION.fullmatch(condition)
+        if kind != "simple" or not compared:
+            raise Stumbled(f"{criterion} is no criterion that this runner knows")
+        left, compare, right = compared.groups()
+        return COMPARISONS[compare](self._term(left), self._term(right))
+
+    def _term(self, term: str) -> Any:
+        if term.startswith("$"):
+            return self.find(term)
+        if term.startswith("'"):
+            return term[1:-1].replace("''", "'")
+        return json.loads(term)
+
+
+def walk(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> int:
+    """Walk through a workflow of a journey on a server; return the number of steps. Raises Stumbled."""
+    declared = Declared(journey.contract)
+    _refuse_unknown(workflow, WORKFLOW_FIELDS)
+    missing = set(workflow["inputs"]["required"]) - inputs.keys()
+    if missing:
+        raise Stumbled(f"{workflow['workflowId']}: no value for {', '.join(sorted(missing))}")
+    progress = Walk(inputs)
+    with httpx2.Client(base_url=url + declared.base_path, timeout=30) as client:
+        for step in workflow["steps"]:
+            try:
+                _take(step, workflow.get("parameters", []), progress, declared, client)
+            except Stumbled as reason:
+                told = progress.response and f"{progress.response.status_code} {progress.response.text[:500]}"
+                where = f"{journey.stem} / {workflow['workflowId']} / {step.get('stepId')}"
+                raise Stumbled(f"{where}: {reason}\nlast answer: {told}") from None
+    return len(workflow["steps"])
+
+
+def _take(step: Step, common: list[dict[str, Any]], progress: Walk, declared: Declared, client: httpx2.Client) -> None:
+    """Take one step. Raises Stumbled."""
+    _refuse_unknown(step, STEP_FIELDS)
+    operation = declared.operations.get(step["operationId"])
+    if not operation:
+        raise Stumbled(f"no operation {step['operationId']}")
+    sent = _request(operation, step, common, progress)
+    client.cookies.clear()
+    progress.response = response = client.request(operation.method, **sent)
+    complaints = list(declared.complaints(operation, response))
+    criteria = step["successCriteria"] + step.get("x-successCriteria", [])
+    complaints += [f"does not hold: {criterion}" for criterion in criteria if not progress.holds(criterion)]
+    outputs = {name: progress.find(expression) for name, expression in step.get("outputs", {}).items()}
+    complaints += [f"no output {name}" for name, value in outputs.items() if value is ABSENT]
+    if complaints:
+        raise Stumbled("; ".join(complaints))
+    progress.outputs[step["stepId"]] = outputs
+
+
+def _request(operation: Operation, step: Step, common: list[dict[str, Any]], progress: Walk) -> dict[str, Any]:
+    """Return what is sent, as the client takes it; a parameter of the step comes before one of the workflow."""
+    places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
+    for parameter in common + step.get("parameters", []):
+        value = progress.evaluate(parameter["value"])
+        if value is ABSENT or parameter["in"] not in places:
+            raise Stumbled(f"parameter {parameter}: no such value or place")
+        places[parameter["in"]][parameter["name"]] = str(value)
+    path = operation.path
+    for name, value in places["path"].items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    sent: dict[str, Any] = {"url": path, "params": places["query"], "headers": places["header"]}
+    if body := step.get("requestBody"):
+        payload = progress.evaluate(body["payload"])
+        sent["headers"]["Content-Type"] = body["contentType"]
+        match body["contentType"]:
+            case "application/json":
+                sent["content"] = json.dumps(payload)
+            case "application/x-www-form-urlencoded":
+                sent["data"] = payload
+            case _:
+                sent["content"] = payload
+    return sent
+
+
+def _refuse_unknown(part: dict[str, Any], known: set[str]) -> None:
+    if unknown := part.keys() - known - EXTENSIONS:
+        raise Stumbled(f"this runner does not know {', '.join(sorted(unknown))}")
+
+
+def point(value: Any, pointer: str) -> Any:
+    """Return what a JSON pointer finds, or ABSENT."""
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return ABSENT
+    return value
+
+
+def _escape(token: str) -> str:
+    return quote(token.replace("~", "~0").replace("/", "~1"), safe="~{}")
+
+
+def _exact(value: Any) -> tuple[bool, Any]:
+    """Tell true from 1 and false from 0, which Python does not."""
+    return isinstance(value, bool), value

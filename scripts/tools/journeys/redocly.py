@@ -1,0 +1,42 @@
+"""The independent runner and rule set: Redocly CLI, as `package-lock.json` beside this module pins it."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from scripts.tools.journeys.journeys import Journey, Workflow
+
+ROOT = Path(__file__).parents[3]
+CONFIG = Path(__file__).with_name("redocly.yaml")
+EXCEPTIONS = CONFIG.with_name(".redocly.lint-ignore.yaml")
+
+Ran = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str) -> Ran:
+    """Run Redocly CLI; what it prints is all in `stdout`."""
+    return subprocess.run(  # noqa: S603  # a script of this repository
+        [ROOT / "scripts" / "redocly", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def lint(*files: Path) -> Ran:
+    """Hold specs and journeys against the rule set."""
+    return run("lint", "--config", str(CONFIG), "--lint-config", "error", *map(str, files))
+
+
+def respect(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> Ran:
+    """Walk through a workflow of a journey on a server."""
+    return run(
+        *("respect", str(journey.file)),
+        *("--workflow", workflow["workflowId"]),
+        *("--server", f"{journey.stem}={url}{journey.contract.base_path}"),
+        *("--input", json.dumps(inputs)),
+        *(("--severity", workflow["x-respect-severity"]) if "x-respect-severity" in workflow else ()),
+    )

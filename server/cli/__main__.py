@@ -1,0 +1,35 @@
+"""Put the nouns together: `rollbook account|session|key|project|outbox|audit|db ...`."""
+
+import typer
+
+from server.cli import account, audit, db, key, outbox, project, session
+from server.cli.failure import OneLine
+
+HELP = """
+Look after the accounts, access keys and projects of a Rollbook server, beside the server or without it.
+
+The settings are the server's own, from the environment (ROLLBOOK_DATA, ROLLBOOK_DATABASE_URL, ...). Every command
+brings the store up to date first, takes --json, and changes everything it says or nothing. What it answers goes to
+stdout. A failure is one line on stderr and an exit code other than 0: 2 for a wrong command line, 1 for the rest.
+
+Examples:
+
+\b
+  rollbook account create zhangsan --admin
+  rollbook key create openapiuser --json
+  rollbook project import 三国 --owner zhangsan --entities e.json --triads t.json
+  rollbook project export 1 backup/
+"""
+
+app = typer.Typer(
+    cls=OneLine,
+    help=HELP,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for noun in (account, session, key, project, outbox, audit, db):
+    app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,206 @@
+"""Accounts: made, looked at, shut, deleted."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.account import Account
+from models.audit.events import Event, note
+from models.db.database import unit_of_work
+from models.departure import delete_account
+from models.migrations import migrate
+from server.cli import account_file, listing, output
+from server.cli.failure import Refused
+from server.cli.output import AsJson
+from server.cli.progress import progress
+from server.cli.store import connected, directory
+from server.cli.values import HERE, PasswordStdin, Username, confirm, read_password, valid
+
+PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
+COLUMNS = ("id", "username", "display_name", "email", "mobile", "admin", "disabled", "created")
+
+app = typer.Typer(help="Make, list, shut, delete, export and import accounts.", rich_markup_mode=None)
+
+
+@app.command()
+def create(
+    username: Username,
+    *,
+    admin: Annotated[bool, typer.Option("--admin", help="May act on all accounts.")] = False,
+    email: Annotated[str | None, typer.Option(metavar="EMAIL", callback=valid("Email"), help="E-mail address.")] = None,
+    mobile: Annotated[
+        str | None, typer.Option(metavar="MOBILE", callback=valid("Mobile"), help="Mobile number.")
+    ] = None,
+    display_name: Annotated[
+        str | None, typer.Option(metavar="NAME", callback=valid("DisplayName"), help="Name to be shown.")
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account; it can log in through every contract.
+
+    The password is asked for twice without showing it, or read from stdin. Usernames, e-mail addresses and mobile
+    numbers are unique in the directory.
+
+    \b
+    Examples:
+      rollbook account create zhangsan --email zhangsan@example.com
+      rollbook account create root --admin --password-stdin --json < password.txt
+    """
+    with directory():
+        password = read_password(password_stdin)
+        account = Account.register(
+            username, password, admin=admin, email=email, mobile=mobile, display_name=display_name
+        )
+    output.say(_record(account), as_json)
+
+
+@app.command("list")
+def list_accounts(as_json: AsJson = False) -> None:
+    """List all accounts in order of id.
+
+    \b
+    Example:
+      rollbook account list --json | jq -r '.[] | select(.admin) | .username'
+    """
+    with directory():
+        output.say_all(map(_record, listing.accounts()), as_json, COLUMNS)
+
+
+@app.command()
+def show(username: Username, as_json: AsJson = False) -> None:
+    """Show all that is known of an account, but for its password."""
+    with directory():
+        account = Account.by_username(username)
+    output.say(_record(account), as_json)
+
+
+@app.command()
+def disable(username: Username, as_json: AsJson = False) -> None:
+    """Keep an account from logging in, and end its sessions in all contracts."""
+    with directory():
+        account = Account.by_username(username)
+        account.disable()
+    output.say(_record(account), as_json, f"{account.username} is disabled")
+
+
+@app.command()
+def enable(username: Username, as_json: AsJson = False) -> None:
+    """Let a disabled account log in again."""
+    with directory():
+        account = Account.by_username(username)
+        account.enable()
+    output.say(_record(account), as_json, f"{account.username} is enabled")
+
+
+@app.command()
+def delete(
+    username: Username,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete an account for good, after asking.
+
+    Each project that it owns goes to its longest-standing other member, and is deleted where there is none.
+
+    \b
+    Example:
+      rollbook account delete zhangsan --yes
+    """
+    with directory():
+        account = Account.by_username(username)
+        if not yes:
+            confirm(f"Delete {output.printable(account.username)} (id {account.id})?")
+        delete_account(account)
+    record = {"id": account.id, "username": account.username, "deleted": True}
+    output.say(record, as_json, f"{account.username} is deleted")
+
+
+@app.command()
+def set_password(username: Username, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
+    """Give an account a new password, and end its sessions in all contracts.
+
+    \b
+    Examples:
+      rollbook account set-password zhangsan
+      rollbook account set-password zhangsan --password-stdin < password.txt
+    """
+    with directory():
+        account = Account.by_username(username)
+        account.set_password(read_password(password_stdin))
+    output.say(_record(account), as_json, f"{account.username} has a new password")
+
+
+@app.command("export")
+def export_accounts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all accounts into a file, with their password hashes: JSON Lines, in order of id.
+
+    Sessions, friends, projects and access keys are not in it: `db backup` and `db copy` keep those. The file is as
+    secret as the store.
+
+    \b
+    Example:
+      rollbook account export accounts.jsonl
+    """
+    with connected(), progress("Exporting") as report:
+        migrate()
+        number = account_file.save(HERE / file, force, report)
+        with unit_of_work():
+            note(Event.EXPORTED, what="accounts", rows=number)
+    output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
+
+
+@app.command("import")
+def import_accounts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    refused: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write which lines are refused, and why.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over the accounts of a file, all or none; doing it again changes nothing.
+
+    A line is an object: username, and whatever there is of id, password (a hash), display_name, email, mobile, domain,
+    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339). Without an id the account
+    gets the next one, without a password it waits for one to be set. A line whose account is there already is skipped,
+    so what was interrupted is simply started again.
+
+    \b
+    A password is a hash of one of these forms; Argon2id takes its place at the first login:
+      $argon2id$v=19$m=...,t=...,p=...$salt$hash      (also with Django's argon2 before it)
+      $2b$12$...                                      bcrypt, also $2a$ and $2y$
+      pbkdf2_sha256$iterations$salt$hash              PBKDF2 as Django writes it
+      $scrypt$ln=16,r=8,p=1$salt$hash                 scrypt as passlib writes it
+      sha256$salt+password$SALT$DIGEST                SHA-256 over salt and password (or password+salt), both Base64
+
+    \b
+    Example:
+      rollbook account import accounts.jsonl --refused refused.txt
+    """
+    with connected(), progress("Importing") as report:
+        migrate()
+        admitted, refusals = account_file.bring_in(HERE / file, report)
+    if admitted is None:
+        if refused:
+            (HERE / refused).write_text("".join(f"line {line}: {reason}\n" for line, reason in refusals))
+        first = f"{file}: line {refusals[0].line}: {refusals[0].reason}"
+        raise Refused(f"{first} (and {len(refusals) - 1} more)" if refusals[1:] else first)
+    words = f"{admitted.added} accounts were added, {admitted.known} were there already"
+    output.say({"added": admitted.added, "there": admitted.known}, as_json, words)
+
+
+def _record(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "username": account.username,
+        **{field: getattr(account, field) for field in PROFILE},
+        "admin": bool(account.admin),  # a prepared look-up leaves it as SQLite keeps it
+        "disabled": bool(account.disabled),
+        "created": output.time(account.created),
+        "updated": output.time(account.updated),
+    }

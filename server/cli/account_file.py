@@ -1,0 +1,190 @@
+"""Accounts as a file: JSON Lines, one account each, with password hashes."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import orjson
+import peewee
+
+from models.account import RESERVED
+from models.audit.events import Event, note
+from models.db.database import database, unit_of_work
+from models.errors import BadHash
+from models.names import fold
+from models.passwords import foreign_hashes
+from models.transfer import account_import
+from models.transfer.account_import import TEXTS, Admitted
+from server.cli import listing
+from server.cli.failure import Refused
+from server.cli.output import time
+from server.cli.values import schema
+from server.contract.validation import compile_schema
+
+Report = Callable[[int], None]
+
+LONGEST_LINE = 65_536
+"""Bytes; the longest account takes some 35,000."""
+LAST_TIME = 253_402_300_799
+"""The end of the year 9999."""
+BATCH = 1_000
+"""Lines between two reports."""
+TIME = {"type": "string", "maxLength": 40}
+TYPES = {
+    "display_name": "DisplayName",
+    "email": "Email",
+    "mobile": "Mobile",
+    "domain": "Domain",
+    "property": "Property",
+    "photo": "Photo",
+    "job": "Job",
+    "school": "School",
+    "introduct": "Introduct",
+}
+LINE: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["username"],
+    "properties": {
+        "id": schema("AccountId"),
+        "username": schema("Username"),
+        "password": {"type": "string", "nullable": True},
+        **{field: {**schema(type), "nullable": True} for field, type in TYPES.items()},
+        "admin": {"type": "boolean"},
+        "disabled": {"type": "boolean"},
+        "created": TIME,
+        "updated": TIME,
+    },
+}
+"""What a line may hold; `password` is a hash."""
+
+
+class Refusal(NamedTuple):
+    """A line that cannot be taken over, and why."""
+
+    line: int
+    reason: str
+
+
+def save(file: Path, replace: bool, report: Report) -> int:
+    """Write all accounts as of one moment, in order of id, whole or not at all; return how many.
+
+    Raises Refused if the file is there and may not be replaced.
+    """
+    if os.path.lexists(file) and not replace:
+        raise Refused(f"{file}: is there already (--force replaces it)")
+    number = 0
+    with TemporaryDirectory(dir=file.parent, prefix=".export-") as unfinished, database.snapshot():
+        lines = Path(unfinished, file.name)
+        lines.touch(mode=0o600)
+        with lines.open("wb") as written:
+            for number, account in enumerate(listing.accounts(), 1):
+                written.write(orjson.dumps(_record(account), option=orjson.OPT_APPEND_NEWLINE))
+                if number % BATCH == 0:
+                    report(BATCH)
+            written.flush()
+            os.fsync(written.fileno())
+        lines.replace(file)
+    return number
+
+
+def bring_in(file: Path, report: Report) -> tuple[Admitted | None, list[Refusal]]:
+    """Take over all accounts of a file, or none; return how many, or else what is wrong with which lines.
+
+    Raises Refused when somebody was faster with one of the accounts.
+    """
+    refused: list[Refusal] = []
+    with account_import.gathered(_rows(file, refused, report)):
+        try:
+            with suppress(_Undone), unit_of_work():
+                refused += [Refusal(*conflict) for conflict in account_import.conflicts()]
+                if refused:
+                    raise _Undone
+                admitted = account_import.admit()
+                if admitted.added:
+                    note(Event.IMPORTED, what="accounts", rows=admitted.added)
+                return admitted, []
+        except peewee.IntegrityError:
+            raise Refused("one of the accounts was made by somebody else meanwhile: run it again") from None
+    return None, sorted(refused)
+
+
+class _Undone(Exception):
+    """Raised to leave a unit of work without a change."""
+
+
+def _rows(file: Path, refused: list[Refusal], report: Report) -> Iterator[dict[str, Any]]:
+    """Yield the accounts of a file as columns; note the lines that cannot be taken over."""
+    with file.open("rb") as lines:
+        number = 0
+        while line := lines.readline(LONGEST_LINE):
+            number += 1
+            try:
+                yield _columns(line) | {"line": number}
+            except (_Wrong, BadHash) as error:
+                refused.append(Refusal(number, f"password: {error}" if isinstance(error, BadHash) else str(error)))
+            if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
+                return  # what follows is no line of its own
+            if number % BATCH == 0:
+                report(BATCH)
+
+
+class _Wrong(Exception):
+    """Raised when a line is no account; the text says why."""
+
+
+def _columns(line: bytes) -> dict[str, Any]:
+    """Return a line as columns. Raises _Wrong, BadHash."""
+    if len(line) == LONGEST_LINE:
+        raise _Wrong(f"longer than {LONGEST_LINE} bytes")
+    try:
+        given = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _Wrong(f"not JSON: {error.msg}") from None
+    wrong = _check(given)
+    if wrong:
+        raise _Wrong(wrong)
+    columns: dict[str, Any] = {name: given[name] for name in KEPT if name in given}
+    columns["username_key"] = fold(given["username"])
+    if columns["username_key"] in RESERVED:
+        raise _Wrong("username: is a path word of a contract")
+    if given.get("email") is not None:
+        columns["email_key"] = fold(given["email"])
+    if given.get("password") is not None:
+        columns["password_hash"] = foreign_hashes.examine(given["password"])
+    return columns | {name: _seconds(name, given[name]) for name in ("created", "updated") if name in given}
+
+
+def _seconds(name: str, text: str) -> int:
+    """Return a time of RFC 3339 in Unix seconds. Raises _Wrong."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _Wrong(f"{name}: not a time such as 2026-01-31T12:00:00Z") from None
+    seconds = int(moment.timestamp()) if moment.tzinfo else -1
+    if not 0 <= seconds <= LAST_TIME:
+        raise _Wrong(f"{name}: not a time since 1970 with its offset, such as 2026-01-31T12:00:00Z")
+    return seconds
+
+
+def _record(account: Any) -> dict[str, Any]:
+    """Return an account as its line says it; what is unset is left out."""
+    hashed = account.password_hash
+    return {
+        "id": account.id,
+        "username": account.username,
+        **({} if hashed == foreign_hashes.NONE else {"password": hashed}),
+        **{name: value for name in TEXTS if (value := getattr(account, name)) is not None},
+        "admin": bool(account.admin),
+        "disabled": bool(account.disabled),
+        "created": time(account.created),
+        "updated": time(account.updated),
+    }
+
+
+KEPT = ("id", "username", *TEXTS, "admin", "disabled")
+_check = compile_schema(LINE)

@@ -1,0 +1,170 @@
+"""The audit: what happened that concerns security, and whether its chain is whole."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from models.account import Account
+from models.audit import verification
+from models.audit.events import AuditEvent, AuditHead, Event, note
+from models.audit.verification import Finding, Point
+from server.cli import output
+from server.cli.failure import Refused
+from server.cli.output import AsJson
+from server.cli.store import directory, snapshot
+from server.cli.values import HERE, valid
+
+COLUMNS = ("id", "created", "event", "account", "actor", "contract", "address", "detail")
+
+app = typer.Typer(help="See what happened, and whether the record is whole.", rich_markup_mode=None)
+
+
+def _point(text: str | None) -> str | None:
+    """Refuse what is not ID:CHAIN."""
+    id, _, chain = (text or "0:").partition(":")
+    if not (id.isascii() and id.isdigit()) or len(chain) not in (0, 64):
+        raise typer.BadParameter("ID:CHAIN is expected, as `audit verify` prints it")
+    return text
+
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Gets one JSON object a line.")]
+
+
+@app.command("list")
+def list_events(
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ACCOUNT", callback=valid("Username"), help="Only what concerns this id or username."),
+    ] = None,
+    event: Annotated[Event | None, typer.Option(help="Only events of this kind.")] = None,
+    last: Annotated[int, typer.Option(metavar="N", min=1, help="So many of the newest.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest events, the oldest of them first.
+
+    Accounts are told by id: that of a deleted account is never given again.
+
+    \b
+    Examples:
+      rollbook audit list --account zhangsan
+      rollbook audit list --event login_refused --last 1000 --json
+    """
+    with directory():
+        about = _id(account) if account else None
+        output.say_all(map(_record, verification.newest(last, about, event)), as_json, COLUMNS)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path | None, typer.Option(metavar="FILE", help="Check an export instead of the store.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="ID:CHAIN", callback=_point, help="Check what follows an end that was noted.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that no event was altered, removed or put in; name the first one that was.
+
+    Prints the end of the chain. Noted elsewhere, and given as --since later, it shows also whether the whole store was
+    replaced by an older copy.
+
+    \b
+    Example:
+      rollbook audit verify --since 1204:9f2c...
+    """
+    noted = None
+    if since:
+        id, _, chain = since.partition(":")
+        noted = Point(int(id), chain)
+    with snapshot():
+        if file:
+            entries, head = _read(HERE / file)
+        else:
+            head = verification.head()
+            entries = verification.events(noted.id) if noted else verification.events()
+        found = verification.verify(entries, head, noted)
+    if found.fault:
+        raise Refused(f"audit: event {found.row}: {found.fault}" if found.row is not None else f"audit: {found.fault}")
+    _say(found, as_json)
+
+
+@app.command()
+def export(
+    file: File,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write all events to a file, one JSON object a line, the head of the chain last.
+
+    The file can be checked like the store itself: `rollbook audit verify --file FILE`.
+    """
+    target = HERE / file
+    if target.exists() and not force:
+        raise Refused(f"{target}: is there already (--force replaces it)")
+    with snapshot():
+        written = _write(target, verification.events(), verification.head())
+    with directory():
+        note(Event.EXPORTED, what="audit", rows=written)
+    output.say({"file": str(target), "events": written}, as_json, str(target))
+
+
+def _id(account: str) -> int:
+    """Return the id of an account, which need not be there any more."""
+    return int(account) if account.isascii() and account.isdigit() else Account.by_username(account).id
+
+
+def _say(found: Finding, as_json: bool) -> None:
+    end = f"{found.end.id}:{found.end.chain}"
+    record = {"events": found.checked, "end": end, "vouched": found.vouched}
+    lines = [f"{found.checked} events, whole; the end is {end}"]
+    if found.vouched:
+        lines.append(
+            f"{found.vouched} are sealed by a key that the server no longer has; those after them vouch for them"
+        )
+    output.say(record, as_json, *lines)
+
+
+def _write(file: Path, entries: Iterator[AuditEvent], head: AuditHead | None) -> int:
+    unfinished = file.with_name(f".{file.name}.part")
+    written = 0
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
+        for written, entry in enumerate(entries, 1):  # noqa: B007  # the count is wanted afterwards
+            lines.write(orjson.dumps(entry.__data__) + b"\n")
+        if head:
+            lines.write(orjson.dumps({"head": head.__data__}) + b"\n")
+    unfinished.replace(file)
+    return written
+
+
+def _read(file: Path) -> tuple[Iterator[AuditEvent], AuditHead | None]:
+    """Return the events of an export, read as they are asked for, and its head."""
+    with file.open("rb") as lines:
+        last = b""
+        for line in lines:
+            last = line
+    head = _parse(last).get("head") if last else None
+
+    def entries() -> Iterator[AuditEvent]:
+        with file.open("rb") as lines:
+            for line in lines:
+                row = _parse(line)
+                if "head" not in row:
+                    yield AuditEvent(**row)
+
+    return entries(), AuditHead(**head) if head else None
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise Refused("audit: a line of the file is not JSON") from None
+    return row
+
+
+def _record(entry: AuditEvent) -> dict[str, Any]:
+    columns = {name: getattr(entry, name) for name in COLUMNS}
+    return columns | {"created": output.time(entry.created), "detail": orjson.loads(entry.detail)}

@@ -1,0 +1,94 @@
+"""Projects: brought in from files, taken out into files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.account import Account
+from models.audit.events import Event, note
+from models.project import Project
+from server.cli import graph, listing, output
+from server.cli.output import AsJson
+from server.cli.progress import progress
+from server.cli.store import directory
+from server.cli.values import HERE, valid
+
+COLUMNS = ("id", "name", "owner", "members", "entities", "relations", "created")
+
+Id = Annotated[int, typer.Argument(metavar="ID", callback=valid("ProjectId"), help="Number of the project.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", callback=valid("ProjectName"), help="Name of the project.")]
+Owner = Annotated[str, typer.Option(metavar="USERNAME", callback=valid("Username"), help="Owner of the project.")]
+
+app = typer.Typer(help="Bring projects in, take them out, list them.", rich_markup_mode=None)
+
+
+@app.command("import")
+def import_project(
+    name: Name,
+    owner: Owner,
+    entities: Annotated[Path, typer.Option(metavar="FILE", help="Array of {id, name}.")],
+    triads: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Array of {id, name, source_id, source_name, target_id, target_name}."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a project from JSON files in the shape of the exports, and print its id.
+
+    The ids in the files only tie the triads to the entities; the project gets its own. If any row is wrong it is
+    named, and nothing is imported. Other writers wait until the import is done.
+
+    \b
+    Example:
+      rollbook project import 三国 --owner zhangsan \\
+          --entities 三国_entities.json --triads 三国_triads.json
+    """
+    nodes = graph.read(HERE / entities)
+    edges = graph.read(HERE / triads) if triads else []
+    with directory(), progress("Importing", len(nodes) + len(edges)) as report:
+        project = Project.import_graph(name, Account.by_username(owner), nodes, edges, report)
+    record = {"id": project.id, "name": name, "owner": owner, "entities": len(nodes), "relations": len(edges)}
+    output.say(record, as_json, str(project.id))
+
+
+@app.command()
+def export(
+    id: Id,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Is made where it is missing.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a project as NAME_entities.json, NAME_relations.json and NAME_triads.json, and print where they are.
+
+    The files are those that the annotation contract exports. Entities and triads can be imported again.
+
+    \b
+    Example:
+      rollbook project export 1 backup/
+    """
+    with directory(), progress("Exporting") as report:
+        project = Project.by_id(id)
+        files = graph.write(project, HERE / folder, force, report)
+        note(Event.EXPORTED, what="project", id=id)
+    written = [str(file) for file in files]
+    output.say({"id": id, "name": project.name, "files": written}, as_json, *written)
+
+
+@app.command("list")
+def list_projects(as_json: AsJson = False) -> None:
+    """List all projects in order of id, with the username of the owner."""
+    with directory():
+        output.say_all(map(_record, listing.projects()), as_json, COLUMNS)
+
+
+def _record(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "owner": project.owner.username,
+        "members": project.member_count,
+        "entities": project.entity_count,
+        "relations": project.relation_count,
+        "created": output.time(project.created),
+    }

@@ -1,0 +1,80 @@
+"""Sessions: who is logged in, through which contract; ended from outside."""
+
+from typing import Annotated, Any
+
+import typer
+
+from models.account import Account
+from models.errors import SessionDead
+from models.session import Session
+from server.cli import listing, output
+from server.cli.failure import Refused
+from server.cli.output import AsJson
+from server.cli.store import directory
+from server.cli.values import valid
+
+COLUMNS = ("id", "account", "username", "contract", "created", "expires")
+
+Owner = Annotated[
+    str | None, typer.Option("--account", metavar="USERNAME", callback=valid("Username"), help="All of this account.")
+]
+
+app = typer.Typer(help="See who is logged in, end sessions.", rich_markup_mode=None)
+
+
+@app.command("list")
+def list_sessions(account: Owner = None, as_json: AsJson = False) -> None:
+    """List the live sessions of all contracts in order of id.
+
+    \b
+    Example:
+      rollbook session list --account zhangsan
+    """
+    with directory():
+        owner = Account.by_username(account) if account else None
+        output.say_all(map(_record, listing.sessions(owner)), as_json, COLUMNS)
+
+
+@app.command()
+def end(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="Numbers of sessions.")] = None,
+    account: Owner = None,
+    as_json: AsJson = False,
+) -> None:
+    """End sessions, by their numbers or all of an account: their tokens and cookies are worth nothing from now on.
+
+    \b
+    Examples:
+      rollbook session end 17 18
+      rollbook session end --account zhangsan
+    """
+    if bool(ids) == bool(account):
+        raise typer.BadParameter("name sessions by ID, or an account by --account")
+    with directory():
+        if account:
+            ended = Session.end_all(Account.by_username(account))
+        else:
+            found = [_find(id) for id in dict.fromkeys(ids or ())]
+            ended = len(found)
+            for session in found:
+                session.end()
+    output.say({"ended": ended}, as_json, f"{ended} ended")
+
+
+def _find(id: int) -> Session:
+    """Find a live session. Raises Refused."""
+    try:
+        return Session.by_id(id)
+    except SessionDead:
+        raise Refused(f"session {id}: not live") from None
+
+
+def _record(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "account": session.account.id,
+        "username": session.account.username,
+        "contract": session.contract,
+        "created": output.time(session.created),
+        "expires": output.time(session.expires),
+    }

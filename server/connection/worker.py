@@ -1,0 +1,152 @@
+"""gunicorn's ASGI worker, with what it lacks against clients that only want to hold on: it waits for nobody for ever.
+
+One look a second at all connections ends those that have owed something for too long: a whole request from its first
+byte on, or that an answer is read. It costs a request no timer of its own.
+"""
+
+import resource
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers import gasgi
+
+from server.connection.allowed_hosts import own_hosts
+from server.contract.response import serialize
+
+LOOK_SECONDS = 1.0
+OTHER_FILES = 256
+"""What a worker may have open besides connections."""
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+PROBLEM = {
+    "Content-Type": "application/problem+json",
+    "X-Content-Type-Options": "nosniff",
+    "Connection": "close",
+}
+
+
+class Connection(ASGIProtocol):
+    """A connection that knows since when its client owes something.
+
+    asking: since when a request has begun and not ended. unread: since when an answer waits to be read.
+    come: bytes that came since the request began. met: its host was looked at; a browser keeps connections apart by it.
+    """
+
+    asking: float | None = None
+    unread: float | None = None
+    come = 0
+    met = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, or turn it away where there are too many."""
+        if self.worker.nr_conns >= self.worker.most_connections:
+            self._conn_lost_handled = self._closed = True
+            transport.write(FULL)
+            transport.close()
+            return
+        super().connection_made(transport)
+        self.asking = self.worker.loop.time()
+        self.worker.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection."""
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Note when a request begins; its end clears that."""
+        if self._closed:
+            return
+        if self.asking is None:
+            self.asking = self.worker.loop.time()
+            self.come = 0
+        self.come += len(data)
+        super().data_received(data)
+        if self.come > self.worker.most_before_body and self._current_request is None and not self._closed:
+            self._send_error_response(431, "")
+            self._close_transport()
+
+    def _on_headers_complete(self) -> bool:
+        skip: bool = super()._on_headers_complete()
+        if not self.met:
+            self.met = True
+            host = dict(self._current_request.headers_bytes).get(b"host")
+            if host is not None and not self.worker.is_own_host(host.decode("latin-1")):
+                self._send_error_response(421, "")
+                self._close_transport()
+        return skip
+
+    def _on_message_complete(self) -> None:
+        self.asking = None
+        super()._on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Note since when the client does not read."""
+        self.unread = self.worker.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.unread = None
+        super().resume_writing()
+
+    def is_late(self, latest: float) -> bool:
+        """Tell whether the client has owed something since before then."""
+        return any(since is not None and since < latest for since in (self.asking, self.unread))
+
+    def cut_off(self) -> None:
+        """End the connection, whatever is under way."""
+        self.transport.abort()
+
+    def _close_transport(self) -> None:
+        if not self._closed and self.unread is None:
+            self.unread = self.worker.loop.time()  # a connection that closes stays until the client has read all
+        super()._close_transport()
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Read every request as what it is without an upgrade: no contract speaks anything but HTTP."""
+        return False
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        """Refuse what cannot be read as a request: as problem details, and without a word of what it was."""
+        phrase = HTTPStatus(status).phrase
+        body = serialize({"type": "about:blank", "title": phrase, "status": status})
+        headers = {**PROBLEM, **dict(extra_headers), "Content-Length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + body)
+
+
+class Worker(gasgi.ASGIWorker):
+    """The worker, with limits on its connections."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        settings = self.app.settings
+        self.most_connections: int = settings.max_connections
+        self.patience: int = settings.request_seconds
+        self.most_before_body: int = 2 * (settings.max_url_bytes + settings.max_header_bytes)
+        self.connections: set[Connection] = set()
+        self.is_own_host = own_hosts(settings)
+
+    def init_process(self) -> None:
+        """Begin to work, with as many files open as connections may need."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = self.most_connections + OTHER_FILES
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
+            )
+        super().init_process()
+
+    async def _serve(self) -> None:
+        gasgi.ASGIProtocol = Connection  # the worker takes its protocol from there and nowhere else
+        self._look()
+        await super()._serve()
+
+    def _look(self) -> None:
+        """End the connections of those who have owed something for too long; look again in a second."""
+        latest = self.loop.time() - self.patience
+        for connection in [one for one in self.connections if one.is_late(latest)]:
+            connection.cut_off()
+        self.loop.call_later(LOOK_SECONDS, self._look)

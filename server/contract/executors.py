@@ -1,0 +1,101 @@
+"""Where work runs.
+
+An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. A remote one
+is waited for in a few threads, each with a connection of its own; more of them would only fight for the GIL. Who has a
+password hashed waits for tens of milliseconds, so such requests always run in threads of their own, a few more than may
+hash at once (`models.passwords`); who would have to wait too long is told so at once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import Any, TypeVar
+
+from handlers.exceptions import Unavailable
+from models.db.database import within
+from server.settings import Settings
+
+Result = TypeVar("Result")
+THREADS_PER_SLOT = 2
+"""While one request waits for the disk, another is hashed (`models.passwords` keeps to the slots)."""
+
+
+class Placement:
+    """Decides where a handler runs. One per process."""
+
+    def __init__(self, settings: Settings) -> None:
+        threads = settings.hash_slots * THREADS_PER_SLOT
+        self.hashing = ThreadPoolExecutor(threads, "logging-in")
+        self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
+        self.most_waiting = threads + settings.hash_queue
+        self.deadline = settings.hash_deadline_seconds
+        self.store_deadline = settings.store_deadline_seconds
+        self.retry_after = settings.retry_after_seconds
+        self.waiting = 0
+        self.closed = False
+        self.store_threads = 0 if settings.embedded else settings.store_threads
+        self.at_store = 0
+
+    async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
+        """Run work that may read and write the store.
+
+        hashes: whether a password is hashed on the way. Raises Unavailable when too many wait for that, or for the
+        store.
+        """
+        if not hashes:
+            return work() if self.store is None else await self._in_store(self.store, work)
+        if self.waiting >= self.most_waiting:
+            raise self._overloaded()
+        asked = monotonic()
+
+        def in_time() -> Result:
+            if monotonic() - asked > self.deadline:
+                raise self._overloaded()
+            return within(self.store_deadline, work)
+
+        self.waiting += 1
+        try:
+            return await self._in(self.hashing, in_time)
+        finally:
+            self.waiting -= 1
+
+    def look_up(self, work: Callable[[], Result]) -> Result | Coroutine[Any, Any, Result]:
+        """Run a look-up at once where the store is embedded; else return what is to be awaited."""
+        return work() if self.store is None else self._in_store(self.store, work)
+
+    async def pieces(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Read an answer that is streamed, piece by piece, each where the store wants it to be read."""
+        while (part := await self.run(lambda: next(parts, None), hashes=False)) is not None:
+            yield part
+            await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
+
+    async def _in_store(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        asked = monotonic()
+
+        def in_time() -> Result:
+            left = self.store_deadline - (monotonic() - asked)
+            if left <= 0:
+                raise Unavailable(self.retry_after, "The store is too slow; try again later.")
+            return within(left, work)
+
+        self.at_store += 1
+        try:
+            return await self._in(pool, in_time)
+        finally:
+            self.at_store -= 1
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        if self.closed:  # a connection that was kept may still bring a request
+            raise Unavailable(self.retry_after, "This server is stopping; try again.")
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    def _overloaded(self) -> Unavailable:
+        return Unavailable(self.retry_after, "Too many passwords are being checked; try again later.")
+
+    def close(self) -> None:
+        """Let running work end, and take no more."""
+        self.closed = True
+        self.hashing.shutdown()
+        if self.store:
+            self.store.shutdown()

@@ -1,0 +1,122 @@
+"""One operation, from checked arguments to a checked answer, inside one unit of work."""
+
+import inspect
+from functools import partial
+from typing import Any
+
+from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
+from connexion.operations import AbstractOperation
+from connexion.spec import Specification
+from starlette.types import Receive, Scope, Send
+
+from models import actor
+from models.actor import Caller
+from models.db.database import run_unit
+from server.connection.client_ip import client_address
+from server.contract.authorization import Guard
+from server.contract.csrf import Origins
+from server.contract.executors import Placement
+from server.contract.request import RequestReader
+from server.contract.response import Reply, ResponseWriter, send_reply
+from server.contract.routing import CONTRACT
+from server.contract.security import REFUSED, refuse
+from server.limits.rate_limit_storage import Counters
+from server.limits.rate_limits import RateLimits
+from server.settings import Settings
+
+ARGUMENTS = "rollbook.arguments"
+"""Key of the ASGI scope: the arguments of the handler, once they were found to fit."""
+
+
+class Operation:
+    """A handler with all that the spec says of it, prepared once."""
+
+    def __init__(
+        self,
+        operation: AbstractOperation,
+        settings: Settings,
+        placement: Placement,
+        counters: Counters,
+        headers: dict[str, str],
+    ) -> None:
+        self.function = operation.function
+        wanted = inspect.signature(self.function).parameters
+        self.wants_user = "user" in wanted
+        self.request = RequestReader(operation, wanted, settings)
+        self.response = ResponseWriter(operation, settings.validate_responses, headers)
+        self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
+        self.guard = Guard(operation, settings.policy)
+        self.limits = RateLimits(operation, settings, counters)
+        self.placement = placement
+        self.proxies = settings.trusted_networks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if self.origins:
+            self.origins.admit(scope)
+        context = scope["extensions"].get("connexion_context", {})
+        refuse(context.get("token_info"))
+        scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
+        hashes = self.request.has_password(arguments)
+        user = context.get("user")
+        work = partial(self.perform, user, arguments, scope)
+        if self.limits:
+            work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
+        reply = await self.placement.run(work, hashes)
+        await send_reply(reply, scope, send, self.placement.pieces)
+
+    def perform(self, user: Any, arguments: dict[str, Any], scope: Scope) -> Reply:
+        """Run the handler; what it wrote is kept only if its answer fits the spec."""
+        actor.current.set(lambda: self._caller(user, scope))
+        refused = scope.get(REFUSED)
+        if self.wants_user:
+            arguments = {**arguments, "user": user}
+
+        def answer() -> Reply:
+            self.guard.admit(user, arguments, refused)
+            return self.response.reply(self.function(**arguments))
+
+        return run_unit(answer)
+
+    def _caller(self, user: Any, scope: Scope) -> Caller:
+        """Tell the audit who calls."""
+        address = client_address(scope, self.proxies) or None
+        return Caller(scope[CONTRACT], address, user.account.id if user else None)
+
+
+class Operations(RoutedAPI[Operation]):
+    """The operations of one contract."""
+
+    def __init__(
+        self,
+        specification: Specification,
+        *,
+        settings: Settings,
+        placement: Placement,
+        counters: Counters,
+        **options: Any,
+    ) -> None:
+        known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
+        super().__init__(specification, **known)
+        self.settings = settings
+        self.placement = placement
+        self.counters = counters
+        self.headers: dict[str, str] = specification.get("x-headers", {})
+        self.add_paths()
+
+    def make_operation(self, operation: AbstractOperation) -> Operation:
+        """Prepare one operation."""
+        return Operation(operation, self.settings, self.placement, self.counters, self.headers)
+
+
+class OperationMiddleware(RoutedMiddleware[Operations]):
+    """Ends the journey of every request that a contract knows; others go on to the pages."""
+
+    api_cls = Operations
+
+    def find(self, scope: Scope) -> Operation | None:
+        """Return the operation that a request is meant for, however far it came."""
+        route = scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
+        name = route.get("operation_id")
+        apis = self.apis.get(route.get("api_base_path"), [])
+        return next((api.operations[name] for api in apis if name in api.operations), None)

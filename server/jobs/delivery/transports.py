@@ -1,0 +1,28 @@
+"""Who carries which kind of message."""
+
+import logging
+from typing import Protocol
+
+from models.outbox import OutboxMessage
+from server.jobs.delivery.files import Files
+from server.jobs.delivery.smtp import Smtp
+from server.jobs.delivery.webhook import Webhook
+from server.settings import Settings
+
+
+class Carrier(Protocol):
+    """Takes a message to its recipient."""
+
+    def carry(self, message: OutboxMessage) -> None:
+        """Deliver a message. Raises Rejected where trying again is of no use, anything else where it may be."""
+
+
+def carriers(settings: Settings) -> dict[str, Carrier]:
+    """Return who carries each kind of message: files, where nothing else is set."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every address, which may hold a secret
+    files = Files(settings.data / "outbox", settings.mail_from)
+    webhook = settings.sms_webhook_url
+    return {
+        "mail": Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else files,
+        "sms": Webhook(webhook, settings.sms_webhook_secret) if webhook else files,
+    }

@@ -1,0 +1,47 @@
+"""The device cookie: by it a browser from which an account has logged in is told from strangers.
+
+It opens nothing. Guesses at the account's password are counted for each such device apart, so that the guesses of
+strangers do not keep its owner out.
+"""
+
+from contextlib import suppress
+
+import jwt
+from jwt.types import Options
+from starlette.types import Scope
+
+from handlers._cookies import set_cookie
+from models import clock, settings
+from models.secret import alphanumeric
+from server.contract.request import read_cookie
+
+COOKIE = "rollbook_device"
+ALGORITHM = "HS256"
+AUDIENCE = "device"
+"""Keeps it from being taken for another token that the same key has signed."""
+LENGTH = 22
+CHECKS: Options = {"require": ["exp", "sub", "jti"], "verify_exp": False}
+"""Whether it has expired, the directory's clock says."""
+
+
+def read(scope: Scope, account_id: int) -> str | None:
+    """Return what a device calls itself, if this account has logged in from it."""
+    cookie = read_cookie(scope, COOKIE) or ""
+    for key in settings.current.secret_keys if cookie else ():
+        with suppress(jwt.InvalidTokenError):
+            claims = jwt.decode(cookie, key, [ALGORITHM], CHECKS, audience=AUDIENCE)
+            good = claims["sub"] == str(account_id) and claims["exp"] > clock.now()
+            return str(claims["jti"]) if good else None
+    return None
+
+
+def write(account_id: int, device: str | None) -> dict[str, str]:
+    """Return the header that lets a device be known again, under its old name if it has one."""
+    lifetime = settings.current.familiar_seconds
+    claims = {
+        "aud": AUDIENCE,
+        "sub": str(account_id),
+        "jti": device or alphanumeric(LENGTH),
+        "exp": clock.now() + lifetime,
+    }
+    return set_cookie(COOKIE, jwt.encode(claims, settings.current.secret_keys[0], ALGORITHM), lifetime)

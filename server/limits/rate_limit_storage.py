@@ -1,0 +1,98 @@
+"""Where limited requests are counted: in the store, or in Redis where that is configured.
+
+All workers and instances share the counts. While Redis is away the store counts in its place, so that nothing is
+refused for its sake and nothing may be guessed without limit; whoever guesses may then begin anew once.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TypeVar
+
+import peewee
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from models.db.database import run_hastily
+from models.db.transaction import LOST
+from models.rate_counter import RateCounter
+
+Result = TypeVar("Result")
+
+PAUSE_SECONDS = 10.0
+"""For so long Redis is not asked again once it failed."""
+
+log = logging.getLogger("rollbook.limits")
+
+
+class StoreCounters(Storage):
+    """The store as the `limits` library wants to see it; used inside a unit of work."""
+
+    STORAGE_SCHEME = ["rollbook"]  # noqa: RUF012  # the library declares it so
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """Return what is raised when the store is away."""
+        return peewee.PeeweeException
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, and return the count; a negative amount is given back."""
+        if amount < 0:
+            RateCounter.give_back(key, -amount)
+            return 0
+        return RateCounter.add(key, amount, expiry)
+
+    def get(self, key: str) -> int:
+        """Return the count."""
+        return RateCounter.read(key)[0]
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the window ends."""
+        return RateCounter.read(key)[1]
+
+    def check(self) -> bool:
+        """Tell whether the store answers."""
+        self.get("")
+        return True
+
+    def reset(self) -> int | None:
+        """Forget all counts."""
+        return int(RateCounter.delete().execute())
+
+    def clear(self, key: str) -> None:
+        """Forget one count."""
+        RateCounter.clear(key)
+
+
+class Counters:
+    """The shared counters of a process."""
+
+    def __init__(self, url: str = "") -> None:
+        self.store = FixedWindowRateLimiter(StoreCounters())
+        self.redis: FixedWindowRateLimiter | None = None
+        self.redis_failures: tuple[type[Exception], ...] = ()
+        if url:
+            from server.limits import redis_storage  # noqa: PLC0415  # Redis's library takes memory and time
+
+            self.redis = FixedWindowRateLimiter(redis_storage.connect(url))
+            self.redis_failures = redis_storage.FAILURES
+        self._asked_again = 0.0
+
+    def count(self, work: Callable[[FixedWindowRateLimiter], Result]) -> Result:
+        """Count in Redis, or else in the store, where it is all or nothing."""
+        if self.redis and monotonic() >= self._asked_again:
+            try:
+                return work(self.redis)
+            except self.redis_failures as error:
+                self._asked_again = monotonic() + PAUSE_SECONDS
+                log.warning("redis: %s; the store counts limited requests meanwhile", type(error).__name__)
+        return run_hastily(lambda: work(self.store))
+
+    def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
+        """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
+        with suppress(*LOST, *self.redis_failures):
+            if limiter is self.store:
+                run_hastily(lambda: work(limiter))
+            else:
+                work(limiter)

@@ -1,0 +1,217 @@
+"""How often an operation may be asked: `x-rate-limit` in the spec, the only place where that is said.
+
+What is asked is counted before it is done, in a transaction of its own, so that of many at once no more pass than may.
+Where only failures count, what did not fail is given back afterwards. Whoever guesses at an account's password is
+counted apart from the devices and addresses from which the account has logged in: strangers may use up their own
+tries, not its owner's. A new password begins all anew.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from connexion.operations import AbstractOperation
+from limits import RateLimitItemPerSecond
+from limits.strategies import FixedWindowRateLimiter
+from starlette.types import Scope
+
+from handlers.exceptions import Throttled
+from models import clock, settings
+from models.account import Account
+from models.db.database import run_hastily
+from models.errors import AccountNotFound, DirectoryError
+from models.known_address import KnownAddress
+from models.names import fold
+from models.settings import DAY
+from server.connection.client_ip import client_address, site
+from server.contract.response import Reply
+from server.limits import device_cookie
+from server.limits.rate_limit_storage import Counters
+from server.settings import Settings
+
+PER = ("address", "account", "recipient", "access key")
+COUNTS = ("requests", "failures", "failures in a row")
+KNOWN = {"name", "per", "of", "actions", "counts", "limit", "seconds"}
+
+
+class Limit:
+    """One entry of `x-rate-limit`.
+
+    name: limits of one name share their counts, in all contracts. per: who is counted. of: the argument that names the
+    account or recipient; without it the account is the caller's own. actions: the only ones that are counted.
+    """
+
+    def __init__(self, declared: dict[str, Any]) -> None:
+        self.name: str = declared["name"]
+        self.per: str = declared["per"]
+        self.of: str | None = declared.get("of")
+        self.actions = frozenset(declared.get("actions", ()))
+        self.counts: str = declared.get("counts", "requests")
+        if self.per not in PER or self.counts not in COUNTS or not declared.keys() <= KNOWN:
+            raise ValueError(f"x-rate-limit {self.name!r} cannot be read")
+        self.item = RateLimitItemPerSecond(declared["limit"], declared["seconds"], f"limit/{self.name}")
+
+    def key(self, *who: object) -> str:
+        """Return what a caller is counted under; it does not tell who that is."""
+        text = "\n".join(map(str, who)).encode()
+        return self.item.key_for(hmac.digest(settings.current.secret_keys[0], text, hashlib.sha256).hex()[:32])
+
+
+class Subject(NamedTuple):
+    """Whose password is tried, and by whom.
+
+    who: what the account is counted under. account_id: 0 where there is none. guesser: empty for a stranger.
+    seen: when the account logged in from this address, to the day.
+    """
+
+    who: str
+    account_id: int
+    guesser: str
+    device: str | None
+    seen: int
+
+
+class Count(NamedTuple):
+    """One limit of a request, under the keys of who asks and of the strangers that are beside."""
+
+    limit: Limit
+    key: str
+    strangers: str
+
+
+class Ask:
+    """One request to a limited operation: who asks, and for what."""
+
+    def __init__(self, scope: Scope, user: Any, arguments: dict[str, Any], accessid: str, address: str) -> None:
+        self.scope = scope
+        self.user = user
+        self.arguments = arguments
+        self.accessid = accessid
+        self.site = site(address)
+        self.subject: Subject | None = None
+
+    def value(self, name: str) -> Any:
+        """Return an argument, wherever in the request it stands."""
+        inner = (value for value in self.arguments.values() if isinstance(value, dict) and name in value)
+        return next((value[name] for value in inner), self.arguments.get(name, ""))
+
+    def count(self, limit: Limit) -> Count:
+        """Return under what this request is counted."""
+        if limit.per != "account":
+            who = {
+                "address": self.site,
+                "recipient": fold(str(self.value(limit.of or ""))),
+                "access key": self.accessid,
+            }
+            key = limit.key(limit.per, who[limit.per])
+            return Count(limit, key, key)
+        if limit.counts == "requests":
+            key = limit.key("account", self.user.account.id)
+            return Count(limit, key, key)
+        self.subject = subject = self.subject or self._find(limit.of)
+        return Count(limit, limit.key("guess", subject.who, subject.guesser), limit.key("guess", subject.who, ""))
+
+    def _find(self, of: str | None) -> Subject:
+        """Find whose password is tried; as much work for an account that is not there."""
+        account, named = self._account(of)
+        if account is None:
+            return Subject(f"nobody {named}", 0, "", None, KnownAddress.last_seen(0, self.site))
+        who = f"{account.id} {account.password_hash}"
+        if self.user is not None and self.user.account.id == account.id:
+            return Subject(who, account.id, f"session {self.user.id}", None, clock.now())
+        seen = KnownAddress.last_seen(account.id, self.site)
+        known_device = device_cookie.read(self.scope, account.id)
+        guesser = f"device {known_device}" if known_device else f"address {self.site}" if seen else ""
+        return Subject(who, account.id, guesser, known_device, seen)
+
+    def _account(self, of: str | None) -> tuple[Account | None, str]:
+        if of is None:
+            return self.user.account, ""
+        value = self.value(of)
+        if not isinstance(value, int):
+            return Account.by_login_name(value), fold(value)
+        try:
+            return Account.by_id(value), ""
+        except AccountNotFound:
+            return None, str(value)
+
+
+class RateLimits:
+    """The limits of one operation; `bool` tells whether there are any."""
+
+    def __init__(self, operation: AbstractOperation, settings: Settings, counters: Counters) -> None:
+        declared = operation._operation.get("x-rate-limit", []) if settings.rate_limits else []
+        # the same order everywhere, so that two transactions never wait for each other
+        self.limits = sorted(map(Limit, declared), key=lambda limit: limit.name)
+        self.gives_cookie: bool = operation._operation.get("x-device-cookie", False)
+        self.trusted = settings.trusted_networks
+        self.counters = counters
+
+    def __bool__(self) -> bool:
+        return bool(self.limits)
+
+    def within(
+        self, scope: Scope, user: Any, arguments: dict[str, Any], token_info: Any, work: Callable[[], Reply]
+    ) -> Reply:
+        """Do what is asked, unless it is asked too often. Raises Throttled."""
+        action = (arguments.get("body") or arguments.get("request") or {}).get("action")
+        limits = [limit for limit in self.limits if not limit.actions or action in limit.actions]
+        if not limits:
+            return work()
+        ask = Ask(scope, user, arguments, _accessid(token_info), client_address(scope, self.trusted))
+        counts = [ask.count(limit) for limit in limits]
+        limiter = self.counters.count(lambda limiter: _take(limiter, counts))
+        guessed = False
+        try:
+            reply = work()
+            guessed = reply.status >= 400
+        except DirectoryError as error:
+            guessed = error.guessed
+            raise
+        finally:
+            if not guessed and any(limit.counts != "requests" for limit in limits):
+                self.counters.correct(limiter, lambda limiter: _give_back(limiter, counts))
+        if not guessed and ask.subject:
+            self._recognize_next_time(ask.subject, ask.site, reply)
+        return reply
+
+    def _recognize_next_time(self, subject: Subject, address: str, reply: Reply) -> None:
+        """Remember from where the account has logged in."""
+        if subject.seen <= clock.now() - DAY:
+            run_hastily(lambda: KnownAddress.note(subject.account_id, address))
+        if self.gives_cookie:
+            reply.add(device_cookie.write(subject.account_id, subject.device))
+
+
+def _accessid(token_info: Any) -> str:
+    """Return who signed a request, wherever among its credentials that stands."""
+    if not isinstance(token_info, dict):
+        return ""
+    return token_info.get("accessid") or next(filter(None, map(_accessid, token_info.values())), "")
+
+
+def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRateLimiter:
+    """Count a request under all its limits, or under none. Raises Throttled."""
+    for number, count in enumerate(counts, 1):
+        item = count.limit.item
+        taken = limiter.storage.incr(count.key, item.get_expiry())
+        if taken > item.amount:
+            left = limiter.storage.get_expiry(count.key) - clock.now()
+            for one in counts[:number]:
+                limiter.storage.incr(one.key, one.limit.item.get_expiry(), -1)
+            raise Throttled(
+                min(max(1, round(left)), item.get_expiry()), count.limit.name, item.amount, item.get_expiry()
+            )
+    return limiter
+
+
+def _give_back(limiter: FixedWindowRateLimiter, counts: list[Count]) -> None:
+    """Take back the count of a request that did not fail, where only failures count."""
+    for limit, key, strangers in counts:
+        if limit.counts == "failures":
+            limiter.storage.incr(key, limit.item.get_expiry(), -1)
+        elif limit.counts == "failures in a row":
+            limiter.storage.clear(key)
+            if strangers != key:
+                limiter.storage.clear(strangers)

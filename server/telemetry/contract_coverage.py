@@ -1,0 +1,56 @@
+"""What was really answered: a line for every answer of a contract, where `ROLLBOOK_LEDGER` names a file.
+
+For tests, which hold it against the specs (`tests/contracts/test_contract_coverage.py`). Nothing that a client sent
+is written down but the name of its action, once that was found to be one of the contract's.
+"""
+
+from pathlib import Path
+
+import orjson
+from connexion.middleware.abstract import ROUTING_CONTEXT
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.contract.exceptions import BREACH
+from server.contract.operation import ARGUMENTS
+from server.contract.routing import CONTRACT
+
+
+class Ledger:
+    """Notes contract, operation, action, status and media type, and in what the answer would have broken the spec."""
+
+    def __init__(self, app: ASGIApp, file: Path) -> None:
+        self.app = app
+        self.file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; note its answer as it begins."""
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope.get(CONTRACT):
+                self.note(scope, message)
+            await send(message)
+
+        await self.app(scope, receive, send_and_note)
+
+    def note(self, scope: Scope, start: Message) -> None:
+        """Append a line; one write, so that lines of several processes do not mix."""
+        route = scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
+        entry = {
+            "contract": scope[CONTRACT],
+            "operation": (route.get("operation_id") or "").rpartition(".")[2] or None,
+            "action": _action(scope),
+            "status": start["status"],
+            "media_type": Headers(raw=start["headers"]).get("content-type", "").partition(";")[0] or None,
+            "breach": scope.get(BREACH),
+        }
+        with self.file.open("ab", buffering=0) as file:
+            file.write(orjson.dumps(entry) + b"\n")
+
+
+def _action(scope: Scope) -> str | None:
+    """Return the action that was asked for, in the body or else in the query; None if the request did not fit."""
+    if ARGUMENTS not in scope:
+        return None
+    asked = (scope[ARGUMENTS].get(place) or {} for place in ("body", "request"))
+    return next((one["action"] for one in asked if "action" in one), "")

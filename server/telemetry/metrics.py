@@ -1,0 +1,114 @@
+"""Prometheus metrics. Loaded only where `ROLLBOOK_METRICS_BIND` asks for them, and after `exposition.listen`.
+
+Workers count in files that they share (the library's multiprocess mode), so that each of them can answer for all.
+"""
+
+import socket
+from collections.abc import Iterator
+from functools import cache
+from threading import Thread
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from starlette.types import Scope
+
+from models import settings
+from models.db.database import database, run_unit
+from models.db.transaction import LOST
+from models.outbox import OutboxMessage
+from server.contract.executors import Placement
+from server.jobs.periodic import Repeating
+from server.telemetry.logs import Line
+from server.telemetry.metrics_server import ScrapeServer
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds of the durations in seconds; a token check takes less than a millisecond, a login some 20."""
+
+
+class Metrics:
+    """What is counted. A listener of the observer.
+
+    Durations have no status, and counts no duration, so that the number of series stays small.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        act = ("contract", "operation", "action")
+        self.requests = Counter("rollbook_requests", "Requests answered.", (*act, "status"))
+        self.seconds = Histogram("rollbook_request_seconds", "Time to an answer.", act, buckets=BUCKETS)
+        self.limit_hits = Counter("rollbook_limit_hits", "Requests refused by a limit.", ("limit",))
+
+        def gauge(name: str, meaning: str) -> Any:
+            return Gauge(name, meaning, multiprocess_mode="livesum")
+
+        self.hashing = gauge("rollbook_hashing_requests", "Requests that hash a password or wait for their turn.")
+        self.hash_slots = gauge("rollbook_hashing_slots", "Passwords that may be hashed at once.")
+        self.at_store = gauge("rollbook_store_requests", "Requests at a remote store or waiting for a connection.")
+        self.store_threads = gauge("rollbook_store_connections", "Connections that requests have to a remote store.")
+        # a child is looked up once; the library's own look-up takes as long as counting does
+        self._count = cache(self.requests.labels)
+        self._measure = cache(self.seconds.labels)
+
+    def __call__(self, line: Line, scope: Scope, seconds: float) -> None:
+        """Count a request."""
+        act = (line["contract"] or "", line["operation"] or "", line["action"] or "")
+        self._count(*act, line["status"] or "none").inc()
+        self._measure(*act).observe(seconds)
+        if "limit" in line:
+            self.limit_hits.labels(line["limit"]).inc()
+
+    def serve(self) -> None:
+        """Answer scrapes, in a thread of this worker."""
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(Outbox())
+        server = ScrapeServer(self.listener, make_wsgi_app(registry))
+        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def pulse(self, placement: Placement) -> "Pulse":
+        """Return the task that publishes how busy this worker is."""
+        return Pulse(self, placement)
+
+    @staticmethod
+    def forget_worker(pid: int) -> None:
+        """Take a worker that has ended out of what is summed over the living."""
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+class Pulse(Repeating):
+    """Publishes how busy this worker is; the others cannot see its variables."""
+
+    pause = 1.0
+
+    def __init__(self, metrics: Metrics, placement: Placement) -> None:
+        super().__init__()
+        self.metrics = metrics
+        self.placement = placement
+
+    def once(self) -> None:
+        """Publish it."""
+        self.metrics.hashing.set(self.placement.waiting)
+        self.metrics.hash_slots.set(settings.current.hash_slots)
+        self.metrics.at_store.set(self.placement.at_store)
+        self.metrics.store_threads.set(self.placement.store_threads)
+
+
+class Outbox:
+    """Looks into the outbox whenever it is asked: its messages belong to no worker."""
+
+    def collect(self) -> Iterator[Any]:
+        """Return how many messages wait, and how many were given up; nothing while the store is away."""
+        waiting = GaugeMetricFamily("rollbook_outbox_messages", "Messages that wait for delivery.", labels=["kind"])
+        lost = GaugeMetricFamily("rollbook_outbox_given_up", "Messages that were given up.", labels=["kind"])
+        try:
+            depths, given_up = run_unit(OutboxMessage.depths), run_unit(OutboxMessage.given_up)
+        except LOST:
+            return
+        finally:
+            database.close()  # the thread lives as long as this answer
+        for kind, messages in depths.items():
+            waiting.add_metric([kind], messages)
+            lost.add_metric([kind], given_up[kind])
+        yield from (waiting, lost)

@@ -1,0 +1,113 @@
+"""The contract ledger: every declared answer was given in the suite, and none that is not declared."""
+
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.clients import open_doors
+from tests.conftest import ROOT
+from tests.contract_coverage import Declared, compare, read_answers, read_specs, write
+
+SPEC = {"demo": {"act": Declared(3, {(200, "application/json"): 7, (204, None): 9}, {"sing": 20, "": 21})}}
+
+
+def _lines(*answers: tuple[str | None, str | None, int, str | None, str | None]) -> list[str]:
+    names = ("operation", "action", "status", "media_type", "breach")
+    entries = [{"test": "tests/test_demo.py::test_it", "breaks_contract": False}]
+    entries += [{"contract": "demo", **dict(zip(names, answer, strict=True))} for answer in answers]
+    return [json.dumps(entry) for entry in entries]
+
+
+SUNG = ("act", "sing", 200, "application/json", None)
+SILENT = ("act", "", 200, "application/json", None)
+GONE = ("act", "sing", 204, None, None)
+
+
+def test_every_answer_is_noted_with_its_operation_and_without_what_was_sent(client: TestClient, ledger: Path) -> None:
+    before = len(ledger.read_text().splitlines())
+    doors = open_doors(client)
+    doors["annotation"].register("zhangsan", "correct horse")
+    doors["annotation"].log_out(doors["annotation"].enter("zhangsan", "correct horse"))
+    doors["signed"].log_in("zhangsan", "correct horse")
+    client.get("/user/1", params={"token": "1-OLaWfBisMY"})
+    client.delete("/user/1")
+    client.get("/v1/nothing")
+    client.get("/healthz")
+    entries = [json.loads(line) for line in ledger.read_text().splitlines()[before:]]
+    noted = [tuple(entry[name] for name in ("contract", "operation", "action", "status")) for entry in entries]
+    assert noted == [
+        ("annotation", "register", "", 200),
+        ("annotation", "log_in", "", 200),
+        ("annotation", "act", "logout", 200),
+        ("signed", "act", "login", 200),
+        ("dbms", "find", None, 401),
+        ("dbms", None, None, 405),
+        ("sso", None, None, 404),
+    ]
+    assert {entry["media_type"] for entry in entries} == {"application/json", "application/problem+json"}
+    assert not any(entry["breach"] for entry in entries)
+    assert not {"zhangsan", "correct horse", "OLaWfBisMY"} & set(json.dumps(entries).split('"'))
+
+
+def test_a_complete_ledger_has_a_row_for_every_declared_answer_and_no_fault() -> None:
+    rows, faults = compare(SPEC, read_answers(_lines(SUNG, SUNG, SILENT, GONE)))
+    assert faults == []
+    assert [(row["action"], row["status"], row["count"], row["line"]) for row in rows] == [
+        (None, 200, 3, 7),
+        (None, 204, 1, 9),
+        ("sing", 200, 2, 20),
+        ("", 200, 1, 21),
+    ]
+    assert {row["example"] for row in rows} == {"tests/test_demo.py::test_it"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "fault"),
+    [
+        ([SUNG, SILENT], "specs/demo.yaml:9: act: 204 without a body is declared and was never answered"),
+        ([SUNG, GONE], "specs/demo.yaml:21: act (no action): 200 application/json is declared and was never answered"),
+        (
+            [SUNG, SILENT, GONE, ("act", None, 418, "text/html", None)],
+            "specs/demo.yaml:3: act: 418 text/html was answered and is not declared (tests/test_demo.py::test_it)",
+        ),
+        (
+            [SUNG, SILENT, GONE, ("act", None, 200, "application/json", "status 418 is not declared")],
+            "specs/demo.yaml:3: act would have broken the spec: status 418 is not declared "
+            "(tests/test_demo.py::test_it)",
+        ),
+        (
+            [SUNG, SILENT, GONE, (None, None, 500, "application/json", None)],
+            "specs/demo.yaml:1: 500 for no operation (tests/test_demo.py::test_it)",
+        ),
+    ],
+    ids=["never", "action", "undeclared", "breach", "astray"],
+)
+def test_what_is_missing_and_what_is_too_much_is_a_fault_with_its_line(answers: list[tuple], fault: str) -> None:  # type: ignore[type-arg]
+    assert compare(SPEC, read_answers(_lines(*answers)))[1] == [fault]
+
+
+def test_a_contract_that_is_broken_on_purpose_is_no_fault() -> None:
+    lines = _lines(SUNG, SILENT, GONE)
+    lines.append(json.dumps({"test": "tests/test_demo.py::test_worst", "breaks_contract": True}))
+    lines += _lines(("act", None, 418, "text/html", "status 418 is not declared"))[1:]
+    assert compare(SPEC, read_answers(lines))[1] == []
+
+
+def test_the_lines_are_those_of_the_files() -> None:
+    for stem, operations in read_specs().items():
+        lines = (ROOT / "specs" / f"{stem}.yaml").read_text("utf-8").splitlines()
+        for declared in operations.values():
+            for (status, media_type), line in declared.answers.items():
+                assert lines[line - 1].strip() in (f"'{status}':", f"{media_type}:")
+            for action, line in declared.actions.items():
+                assert lines[line - 1].strip().startswith(f"{action}:" if action else "discriminator:")
+
+
+@pytest.mark.usefixtures("whole_suite")
+def test_every_declared_answer_was_given_and_no_other(ledger: Path, engine: str) -> None:
+    rows, faults = compare(read_specs(), read_answers(ledger.read_text("utf-8").splitlines()))
+    if engine == "sqlite":  # the second pass has the same rows, and fewer answers
+        write(rows, ROOT / "build" / "ledger.json")
+    assert not faults, "\n".join(["", *faults])

@@ -1,0 +1,286 @@
+"""The specs are the truth: complete, within limits, true to themselves and to the code."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import peewee
+import pytest
+import yaml
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+import models
+from server.contract.validation import compile_schema, merge
+from server.specs import FOLDER, load_contracts
+
+CONTRACTS = {contract.stem: contract.document for contract in load_contracts()}
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+COLUMNS = {
+    "Username": "account.username",
+    "DisplayName": "account.display_name",
+    "Email": "account.email",
+    "Mobile": "account.mobile",
+    "Domain": "account.domain",
+    "Property": "account.property",
+    "Photo": "account.photo",
+    "Job": "account.job",
+    "School": "account.school",
+    "Introduct": "account.introduct",
+    "ProjectName": "project.name",
+    "GraphName": "entity.name",
+}
+"""Common value types and the columns that they mirror."""
+
+EXPECTED = {"dbms": 6, "sso": 8, "signed": 1, "annotation": 6, "indexy": 13}
+ACTIONS = {
+    ("signed", "/user", "get"): "register login update logout unregister",
+    ("annotation", "/user/other", "put"): (
+        "logout friend_apply friend_apply_accept friend_apply_deny "
+        "project_invite project_invite_accept project_invite_deny"
+    ),
+    ("annotation", "/user/other", "post"): "change_name",
+    ("annotation", "/user/other", "get"): (
+        "get_friends get_friends_applications get_project_invites get_entities_json get_relations_json get_triads_json"
+    ),
+}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield path, method and operation, in the document's order."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in METHODS:
+                yield path, method, operation
+
+
+def nodes(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every mapping of a document but those inside examples, with its place."""
+    if isinstance(node, dict):
+        yield where, node
+        for key, value in node.items():
+            if key not in ("example", "examples"):
+                yield from nodes(value, f"{where}/{key}")
+    elif isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from nodes(item, f"{where}/{number}")
+
+
+def schemas(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every mapping that describes a value."""
+    for where, node in nodes(document):
+        if isinstance(node.get("type"), str) and where.split("/")[-2:-1] != ["securitySchemes"]:
+            yield where, node
+
+
+def follow(document: dict[str, Any], node: Any) -> Any:
+    """Return a copy in which every reference is replaced by what it refers to."""
+    if isinstance(node, list):
+        return [follow(document, item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        found: Any = document
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return follow(document, found)
+    return {key: follow(document, value) for key, value in node.items()}
+
+
+@pytest.mark.parametrize("stem", ["common", *CONTRACTS])
+def test_the_file_is_valid_openapi(stem: str) -> None:
+    file = FOLDER / f"{stem}.yaml"
+    OpenAPIV30SpecValidator(yaml.safe_load(file.read_text("utf-8")), base_uri=file.as_uri()).validate()
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_the_self_contained_document_is_valid_openapi(stem: str) -> None:
+    OpenAPIV30SpecValidator(CONTRACTS[stem]).validate()
+
+
+@pytest.mark.requirement("ASVS 6.3.4")
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_every_operation_has_its_function_and_every_function_its_operation(stem: str) -> None:
+    module = import_module(f"handlers.{stem}")
+    declared = [operation["operationId"] for _, _, operation in operations(CONTRACTS[stem])]
+    assert len(declared) == EXPECTED[stem]
+    source = inspect.getsource(module)
+    lines = [source.index(f"\ndef {name}(") for name in declared]
+    assert lines == sorted(lines), "functions stand in the order of the spec"
+    answering = {
+        name
+        for name, function in vars(module).items()
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+    }
+    acts = {name for table in vars(module).values() if isinstance(table, dict) for name in map(_name, table.values())}
+    assert answering - acts - {"fail"} == set(declared)
+
+
+def _name(value: Any) -> str:
+    return value.__name__ if inspect.isfunction(value) else ""
+
+
+@pytest.mark.parametrize(("place", "actions"), ACTIONS.items())
+def test_every_documented_action_is_declared_and_has_its_function(place: tuple[str, str, str], actions: str) -> None:
+    stem, path, method = place
+    document = CONTRACTS[stem]
+    operation = follow(document, document["paths"][path][method])
+    schemas_ = [merge(parameter["schema"]) for parameter in operation.get("parameters", [])]
+    schemas_ += [merge(content["schema"]) for content in operation.get("requestBody", {}).get("content", {}).values()]
+    schemas_ = [schema for schema in schemas_ if "discriminator" in schema]
+    assert schemas_
+    for schema in schemas_:
+        variants = schema["oneOf"]
+        named = [variant for variant in variants if "action" in variant.get("properties", {})]
+        declared = [value for variant in named for value in variant["properties"]["action"]["enum"]]
+        assert declared == actions.split()
+    module = import_module(f"handlers.{stem}")
+    tables = [table for table in vars(module).values() if isinstance(table, dict)]
+    assert any(set(actions.split()) <= table.keys() for table in tables)
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_an_object_with_variants_names_all_that_they_know(stem: str) -> None:
+    for name, schema in follow(CONTRACTS[stem], CONTRACTS[stem]["components"]["schemas"]).items():
+        if "allOf" not in schema or "oneOf" not in schema["allOf"][0]:
+            continue
+        variants = schema["allOf"][0]["oneOf"]
+        known = {field for variant in variants for field in variant.get("properties", {})}
+        assert schema["properties"].keys() == known, name
+        actions = [
+            action for variant in variants for action in variant.get("properties", {}).get("action", {}).get("enum", [])
+        ]
+        assert schema["properties"]["action"]["enum"] == actions, name
+
+
+@pytest.mark.parametrize("stem", ["common", *CONTRACTS])
+def test_every_value_has_limits(stem: str) -> None:
+    document = CONTRACTS.get(stem) or yaml.safe_load((FOLDER / "common.yaml").read_text("utf-8"))
+    unlimited = []
+    for where, schema in schemas(document):
+        kind = schema["type"]
+        limited = {
+            "string": "maxLength" in schema or "enum" in schema or schema.get("format") in ("binary", "date-time"),
+            "integer": {"minimum", "maximum"} <= schema.keys() or "enum" in schema,
+            "number": {"minimum", "maximum"} <= schema.keys() or "enum" in schema,
+            "array": "maxItems" in schema,
+            "object": "additionalProperties" in schema,
+        }
+        if not limited.get(kind, True):
+            unlimited.append(where)
+    assert unlimited == []
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_every_status_has_an_example_and_every_operation_its_words(stem: str) -> None:
+    document = CONTRACTS[stem]
+    missing = []
+    for path, method, operation in operations(document):
+        assert operation["summary"], (path, method)
+        assert operation["description"], (path, method)
+        assert {"500", "503"} <= operation["responses"].keys(), (path, method)
+        for status, response in follow(document, operation["responses"]).items():
+            for media_type, content in response.get("content", {}).items():
+                if not content.get("examples") and "example" not in content:
+                    missing.append((path, method, status, media_type))
+            if status in ("429", "503"):
+                assert "Retry-After" in response["headers"], (path, method, status)
+    assert missing == []
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_every_example_fits_its_schema(stem: str) -> None:
+    document = CONTRACTS[stem]
+    wrong = []
+    for where, node in nodes(follow(document, document["paths"])):
+        if not isinstance(node.get("schema"), dict) or node["schema"].get("format") == "binary":
+            continue
+        check = compile_schema(node["schema"])
+        examples = {name: example["value"] for name, example in node.get("examples", {}).items()}
+        if "example" in node:
+            examples["example"] = node["example"]
+        wrong += [(where, name, check(value)) for name, value in examples.items() if check(value)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("stem", ["common", *CONTRACTS])
+def test_the_example_of_a_value_type_fits_it(stem: str) -> None:
+    document = CONTRACTS.get(stem) or yaml.safe_load((FOLDER / "common.yaml").read_text("utf-8"))
+    for name, schema in document["components"]["schemas"].items():
+        whole = follow(document, schema)
+        if "example" in whole:
+            assert compile_schema(whole)(whole["example"]) is None, name
+
+
+@pytest.mark.parametrize(("value_type", "column"), COLUMNS.items())
+def test_limits_of_value_types_are_those_of_their_columns(value_type: str, column: str) -> None:
+    common = yaml.safe_load((FOLDER / "common.yaml").read_text("utf-8"))["components"]["schemas"]
+    table, name = column.split(".")
+    model = next(model for model in models.TABLES if model._meta.table_name == table)
+    field = model._meta.fields[name]
+    assert isinstance(field, peewee.CharField)
+    assert field.max_length == common[value_type]["maxLength"]
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_links_lead_to_operations_of_the_contract_and_every_operation_takes_part(stem: str) -> None:
+    document = CONTRACTS[stem]
+    declared = {operation["operationId"] for _, _, operation in operations(document)}
+    linked = set()
+    for _, _, operation in operations(document):
+        for response in follow(document, operation["responses"]).values():
+            linked |= {link["operationId"] for link in response.get("links", {}).values()}
+    assert linked
+    assert linked <= declared
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_every_security_requirement_names_a_scheme_with_its_function(stem: str) -> None:
+    document = CONTRACTS[stem]
+    schemes = document["components"]["securitySchemes"]
+    for path, method, operation in operations(document):
+        assert "security" in operation, (path, method)
+        for requirement in operation["security"]:
+            for name in requirement:
+                module, _, function = schemes[name]["x-apikeyInfoFunc"].rpartition(".")
+                assert callable(getattr(import_module(module), function))
+
+
+def test_passwords_are_known_as_such_wherever_they_are_sent() -> None:
+    unmarked = []
+    for stem, document in CONTRACTS.items():
+        for where, node in nodes(follow(document, document["paths"])):
+            for name, schema in node.get("properties", {}).items() if "/responses/" not in where else ():
+                if "assword" in name and merge(schema).get("format") != "password":
+                    unmarked.append((stem, where, name))
+    assert unmarked == []
+
+
+@pytest.mark.requirement("ASVS 6.4.2", "63B hints", "63B questions")
+def test_no_contract_knows_hints_or_secret_questions() -> None:
+    names = {
+        name
+        for document in CONTRACTS.values()
+        for _, node in nodes(follow(document, document["paths"]))
+        for name in [*node.get("properties", {}), *([node["name"]] if "in" in node else [])]
+    }
+    assert "password" in names
+    assert [name for name in names if re.search("hint|question|answer|remind", name, re.IGNORECASE)] == []
+
+
+@pytest.mark.requirement("ASVS 6.3.4")
+def test_wherever_a_password_is_tried_the_same_limits_hold() -> None:
+    tried = {
+        (stem, operation["operationId"]): {limit["name"] for limit in operation.get("x-rate-limit", ())}
+        for stem, document in CONTRACTS.items()
+        for _, _, operation in operations(document)
+        if any(
+            merge(schema).get("format") == "password" and "x-guarded" not in merge(schema)
+            for where, node in nodes(follow(document, operation))
+            if "/responses/" not in where
+            for schema in [*node.get("properties", {}).values(), *([node["schema"]] if "in" in node else [])]
+        )
+    }
+    assert {stem for stem, _ in tried} == set(CONTRACTS)
+    assert {place: limits for place, limits in tried.items() if not limits >= {"login", "login-in-a-row"}} == {}

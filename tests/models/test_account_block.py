@@ -1,0 +1,61 @@
+"""Accounts counted by blocks: the count and every page are those of a plain reading."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.account import Account
+from models.account_block import SIZE, AccountBlock
+from models.db.database import database, unit_of_work
+from models.departure import delete_account
+from models.migrations import migrate
+from server.settings import Settings
+
+
+def _store(ids: set[int]) -> None:
+    """Make accounts of these ids, and nothing else."""
+    with unit_of_work():
+        for table in (Account, AccountBlock):
+            table.delete().execute()
+        for id in ids:
+            columns = {"username": f"user{id}", "username_key": f"user{id}", "password_hash": ""}
+            Account.insert(id=id, created=0, updated=0, **columns).execute()
+            AccountBlock.add(id, 1)
+
+
+@given(
+    ids=st.sets(st.integers(1, 4 * SIZE), max_size=30),
+    direction=st.sampled_from(["asc", "desc"]),
+    offset=st.integers(0, 35),
+    limit=st.integers(1, 12),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("settings")
+def test_a_page_in_order_of_id_is_that_of_a_plain_reading(
+    ids: set[int], direction: str, offset: int, limit: int
+) -> None:
+    _store(ids)
+    plain = sorted(ids, reverse=direction == "desc")[offset : offset + limit]
+    assert [account.id for account in Account.page([("id", direction)], offset, limit)] == plain
+    assert Account.count() == len(ids)
+
+
+@pytest.mark.usefixtures("settings")
+def test_accounts_that_come_and_go_are_counted() -> None:
+    with unit_of_work():
+        accounts = [Account.register(name, "correct horse") for name in ("alice", "bob", "carol")]
+    with unit_of_work():
+        delete_account(accounts[1])
+    assert Account.count() == 2
+    with pytest.raises(RuntimeError), unit_of_work():
+        Account.register("dave", "correct horse")
+        raise RuntimeError
+    assert Account.count() == 2
+
+
+def test_the_migration_counts_what_is_there(settings: Settings) -> None:
+    _store({1, 2, SIZE, SIZE + 1, 3 * SIZE})
+    database.execute_sql("DROP TABLE account_block")
+    database.execute_sql("DELETE FROM schema_migration WHERE name = '0006_account_block'")
+    assert migrate() == ["0006_account_block"]
+    assert list(AccountBlock.select().order_by(AccountBlock.block).tuples()) == [(0, 2), (1, 2), (3, 1)]

@@ -1,0 +1,236 @@
+"""The deployment files: what they name is there, what can be checked or run on this machine is."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from string import Template
+
+import httpx2
+import psycopg
+import pytest
+import yaml
+
+from server.settings import PREFIX, Settings
+from tests.conftest import ROOT, Served
+from tests.postgres import PostgresServer
+
+DEPLOY = ROOT / "deploy"
+FILES = sorted(file for file in DEPLOY.iterdir() if file.is_file())
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+BIN = ROOT / ".venv/bin"
+TRIES = 100
+
+
+def check(*command: object, **given: str) -> None:
+    """Run a program that finds faults, and show what it finds."""
+    ran = subprocess.run(
+        list(map(str, command)), cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout + ran.stderr) == (0, ran.stdout + ran.stderr)
+
+
+def need(program: str) -> str:
+    """Return the path of a program, or skip."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        pytest.skip(f"there is no {program} here")
+    return found
+
+
+def copied() -> Iterator[tuple[str, str]]:
+    """Yield what the container image takes from the repository, and where it puts it."""
+    for line in re.findall(r"^COPY (?!--from)(.+)$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE):
+        source, target = line.split()
+        yield source, target
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_setting_that_is_named_is_one(file: Path) -> None:
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    assert set(re.findall(r"ROLLBOOK_[A-Z_]+", file.read_text())) <= known
+
+
+def test_the_image_takes_all_that_serving_and_operating_need(tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    for source, target in copied():
+        into = tmp_path / target
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, into)
+        else:
+            into.mkdir(exist_ok=True)
+            shutil.copy(ROOT / source, into)
+    commands = [["-m", "server.cli", *words.split()] for words in ("db migrate", "account list", "db check")]
+    for command in [*commands, ["-c", "from server.__main__ import create_app; create_app()"]]:
+        environment = {"PATH": os.environ["PATH"], "ROLLBOOK_DATA": str(tmp_path / "data")}
+        ran = subprocess.run(
+            [BIN / "python", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_the_build_sees_what_it_copies_and_little_else() -> None:
+    let_in = set(re.findall(r"^!(.+)$", (DEPLOY / "Containerfile.dockerignore").read_text(), re.MULTILINE))
+    assert let_in == {source for source, _ in copied()}
+
+
+def test_the_container_file_has_no_known_fault() -> None:
+    check(BIN / "hadolint", DEPLOY / "Containerfile")
+
+
+def test_the_compose_file_keeps_to_its_schema() -> None:
+    check(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
+
+
+def test_the_compose_file_fits_the_others() -> None:
+    one, haproxy = COMPOSE["services"]["one"], COMPOSE["services"]["haproxy"]
+    assert one == COMPOSE["services"]["two"]
+    assert (DEPLOY / one["build"]["context"] / one["build"]["dockerfile"]).is_file()
+    (subnet,) = COMPOSE["networks"]["front"]["ipam"]["config"]
+    assert one["environment"]["ROLLBOOK_TRUSTED_PROXIES"] == subnet["subnet"]
+    settings = (DEPLOY / "haproxy.cfg").read_text()
+    bound = set(re.findall(r"bind :(\d+)", settings))
+    assert {port.partition(":")[2] for port in haproxy["ports"]} == bound
+    assert set(re.findall(r'"\$\{(\w+)\}"', settings)) == haproxy["environment"].keys()
+    for service in (one, haproxy):
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+    for image in [service.get("image", "") for service in COMPOSE["services"].values()]:
+        assert "/" not in image
+
+
+def test_no_secret_stands_in_a_file() -> None:
+    for file in FILES:
+        assert not re.search(r"(PASSWORD|KEY): (?!\$\{\w+:\?\}$)\S", file.read_text(), re.MULTILINE), file
+
+
+def test_the_page_of_the_cluster_fills_in_all_that_its_files_want(tmp_path: Path) -> None:
+    page = (ROOT / "scripts/tools/docs/pages/cluster.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (given,) = [block for block in blocks if "envsubst" in block]
+    settings = tmp_path / "cluster.env"
+    settings.write_text(given.partition("<<'END'\n")[2].partition("END\n")[0])
+    for file in sorted((DEPLOY / "cluster").iterdir()):
+        assert f"deploy/cluster/{file.name}" in given
+        wanted = set(re.findall(r"\$\{(\w+)\}", file.read_text()))
+        show = f"set -eu; export programs=; . {settings}; export -p"
+        ran = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=False)  # noqa: S607  # a shell
+        assert wanted <= set(re.findall(r"^declare -x (\w+)=", ran.stdout, re.MULTILINE)), file.name
+    filled = Template((DEPLOY / "cluster/patroni.yml").read_text()).substitute(dict.fromkeys(wanted, "x"))
+    assert yaml.safe_load(filled)["bootstrap"]["dcs"]["synchronous_mode"] is True
+
+
+def test_the_unit_file_has_no_known_fault(tmp_path: Path) -> None:
+    program = need("systemd-analyze")
+    unit = tmp_path / "rollbook.service"
+    unit.write_text((DEPLOY / "rollbook.service").read_text().replace("/opt/rollbook", str(ROOT)))
+    check(program, "verify", unit)
+    check(program, "security", "--offline=true", "--threshold=20", unit)
+
+
+# --- two instances behind the proxy ----------------------------------------------------------------------------------
+
+
+def wait_for(answer: Callable[[], bool]) -> None:
+    """Wait until something answers as it should."""
+    for _ in range(TRIES):
+        with suppress(httpx2.TransportError):
+            if answer():
+                return
+        time.sleep(0.05)
+    pytest.fail("waited in vain")
+
+
+@contextmanager
+def proxy(folder: Path, one: str, two: str) -> Iterator[tuple[str, Path]]:
+    """Run HAProxy as it is shipped, but for its ports; give its address and its log."""
+    program = need("haproxy")
+    certificates, settings, log = folder / "certificates", folder / "haproxy.cfg", folder / "haproxy.log"
+    certificates.mkdir()
+    pem = certificates / "localhost.pem"
+    make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
+    name = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", pem, "-out", folder / "crt"]
+    subprocess.run([need("openssl"), *make.split(), *name], check=True, capture_output=True)
+    pem.write_text(pem.read_text() + (folder / "crt").read_text())
+    with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
+        ports = {":8080": plain.getsockname()[1], ":8443": tls.getsockname()[1]}
+    text = (DEPLOY / "haproxy.cfg").read_text()
+    for given, port in ports.items():
+        text = text.replace(f"bind {given}", f"bind 127.0.0.1:{port}")
+    settings.write_text(text)
+    instances = {"CERTIFICATES": str(certificates), "ONE": one, "TWO": two}
+    check(program, "-c", "-f", settings, **instances)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "-db", "-f", settings], env=os.environ | instances, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield f"https://127.0.0.1:{ports[':8443']}", log
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> str:
+    """Address of an empty database."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE deployed")
+    return postgres.url.removesuffix("rollbook") + "deployed"
+
+
+@pytest.mark.once("a deployment of several instances is on PostgreSQL")
+def test_two_instances_behind_the_proxy_serve_on_when_one_dies(
+    serve: Callable[..., Served], database_url: str, tmp_path: Path
+) -> None:
+    need("haproxy")
+    settings = {
+        "ROLLBOOK_DATABASE_URL": database_url,
+        "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1",
+        "ROLLBOOK_POLICY": "guarded",
+    }
+    servers = [serve(**settings) for _ in range(2)]
+    with proxy(tmp_path, *(server.url.removeprefix("http://") for server in servers)) as (url, log):
+        trust = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+        with httpx2.Client(base_url=url, verify=trust, timeout=30) as client:
+            wait_for(lambda: client.get("/docs").status_code == 200)
+            said = {"username": "alice", "password": "a long enough phrase"}
+            assert client.post("/v1/user", json=said).json()["code"] == "OK"
+            login = client.post(
+                "/user/signin",
+                data={"user_id": "alice", "password": said["password"]},
+                headers={"X-Forwarded-For": "203.0.113.9"},
+            )
+            assert login.json()["ret"] == 0
+            assert "secure" in login.headers["set-cookie"].lower()
+            assert client.get("/readyz").status_code == 404
+            codes = []
+
+            def log_in(_: int) -> str:
+                answer = client.post("/v1/login", json=said, headers={"token": "default"})
+                return str(answer.json()["code"])
+
+            with ThreadPoolExecutor(4) as pool:
+                for number, code in enumerate(pool.map(log_in, range(60))):
+                    codes.append(code)
+                    if number == 10:
+                        servers[0].end(signal.SIGTERM)
+            assert codes == ["OK"] * 60
+            token = client.get("/login", params={"username": "alice", "password": said["password"]}).json()["token"]
+            assert client.get("/user/alice", params={"token": token}).json()["username"] == "alice"
+    written = log.read_text()
+    assert "/login" in written
+    assert "password" not in written
+    assert token not in written
+    with psycopg.connect(database_url) as connection:
+        addresses = connection.execute("SELECT DISTINCT address FROM audit_event WHERE event = 'logged_in'").fetchall()
+    assert addresses == [("127.0.0.1",)]

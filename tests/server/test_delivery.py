@@ -1,0 +1,450 @@
+"""Messages go out by SMTP and by webhook, to real servers: encrypted, signed, once, and again where they could not."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import pytest
+import standardwebhooks
+import trustme
+from typer.testing import Result
+
+from models import clock
+from models.cleanup import purge
+from models.db.database import database, unit_of_work
+from models.outbox import KEPT_SECONDS, LONGEST_PAUSE, Notice, OutboxMessage
+from models.secret import seal, unseal
+from server.jobs.delivery.transports import carriers
+from server.jobs.mailer import Courier
+from server.settings import SettingError, Settings, read
+from tests.clients import INDEXY
+from tests.conftest import CHEAP, Served
+from tests.mail_server import PASSWORD, USER, MailServer, Receiver, serving_hook, serving_mail
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+ALICE, MOBILE = "alice@example.com", "13393922000"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def trust(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server called localhost needs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The authority as one that this machine trusts."""
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def shared(trust: ssl.SSLContext) -> Iterator[MailServer]:
+    with serving_mail(trust) as server:
+        yield server
+
+
+@pytest.fixture
+def mail(shared: MailServer) -> MailServer:
+    """A mail server that speaks STARTTLS and wants a password."""
+    for kept in (shared.mails, shared.recipients, shared.credentials, *shared.answers.values()):
+        kept.clear()
+    return shared
+
+
+@pytest.fixture
+def hook(trust: ssl.SSLContext) -> Iterator[Receiver]:
+    with serving_hook(trust) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def send(settings: Settings) -> Callable[..., Courier]:
+    """Makes a courier by settings: `send(smtp_url=..., sms_webhook_url=...)`."""
+
+    def make(**given: str) -> Courier:
+        return Courier(carriers(replace(settings, mail_from="Rollbook <no-reply@example.com>", **given)))
+
+    return make
+
+
+def url(server: MailServer, scheme: str = "smtp", password: str = PASSWORD) -> str:
+    return f"{scheme}://{USER}:{quote(password, safe='')}@localhost:{server.port}"
+
+
+def post(kind: str = "mail", recipient: str = ALICE, body: str = "您好：\n\nhttp://127.0.0.1/link?code=abc\n") -> None:
+    with unit_of_work():
+        OutboxMessage.post(kind, recipient, Notice("重设密码" if kind == "mail" else "", body))
+
+
+def message(id: int = 1) -> OutboxMessage:
+    found: OutboxMessage = OutboxMessage.get_by_id(id)
+    return found
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    now = clock.now() + seconds
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+
+# --- SMTP ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_mail_goes_out_encrypted_and_with_a_password(
+    trust: ssl.SSLContext, send: Callable[..., Courier], scheme: str
+) -> None:
+    with serving_mail(trust, implicit=scheme == "smtps") as server:
+        post()
+        assert send(smtp_url=url(server, scheme)).deliver_due() == 1
+    (mail,) = server.mails
+    assert (mail["from"], mail["to"], mail["subject"]) == ("Rollbook <no-reply@example.com>", ALICE, "重设密码")
+    assert mail.get_content().replace("\r\n", "\n") == "您好：\n\nhttp://127.0.0.1/link?code=abc\n"
+    assert mail["message-id"] == f"<1.{message().created}.no-reply@example.com>"
+    assert (server.recipients, server.contract.security) == ([[ALICE]], [(USER, PASSWORD)])
+    assert (message().body, message().error) == ("", None)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_address_beyond_ascii_goes_out_too(mail: MailServer, send: Callable[..., Courier]) -> None:
+    post(recipient="张三@例子.中国")
+    assert send(smtp_url=url(mail)).deliver_due() == 1
+    assert mail.recipients == [["张三@例子.中国"]]
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
+    trust: ssl.SSLContext, send: Callable[..., Courier], scheme: str
+) -> None:
+    with serving_mail(trust, implicit=scheme == "smtps") as server:
+        post()
+        assert send(smtp_url=url(server, scheme)).deliver_due() == 0
+    assert (server.mails, server.contract.security) == ([], [])
+    assert str(message().error).startswith("SSLCertVerificationError")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_of_another_name_is_not_accepted(authority: trustme.CA, send: Callable[..., Courier]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("mail.example.com").configure_cert(context)
+    with serving_mail(context) as server:
+        post()
+        assert send(smtp_url=url(server)).deliver_due() == 0
+    assert (server.mails, server.contract.security) == ([], [])
+
+
+@pytest.mark.usefixtures("trusted")
+def test_without_starttls_neither_password_nor_mail_is_sent(send: Callable[..., Courier]) -> None:
+    with serving_mail(None) as server:
+        post()
+        assert send(smtp_url=url(server)).deliver_due() == 0
+    assert server.greeted == 1
+    assert (server.mails, server.contract.security) == ([], [])
+    assert message().error == "SMTPNotSupportedError"
+
+
+def test_a_relay_on_loopback_needs_neither(send: Callable[..., Courier]) -> None:
+    with serving_mail(None, login=False) as server:
+        post()
+        assert send(smtp_url=f"smtp+plain://localhost:{server.port}").deliver_due() == 1
+    assert len(server.mails) == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_wrong_password_is_told_by_its_number_and_tried_again(
+    mail: MailServer, send: Callable[..., Courier], caplog: pytest.LogCaptureFixture
+) -> None:
+    post()
+    courier = send(smtp_url=url(mail, password="wrong-and-secret"))
+    assert courier.deliver_due() == 0
+    assert (message().error, message().failed) == ("SMTPAuthenticationError 535", None)
+    assert "message 1 cannot be delivered: SMTPAuthenticationError 535" in caplog.text
+    for secret in ("wrong-and-secret", ALICE, "code=abc"):
+        assert secret not in caplog.text
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_what_a_server_will_never_take_is_given_up_at_once(
+    mail: MailServer, send: Callable[..., Courier], command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    mail.answers[command] = [f"550 no such user {ALICE}"]
+    post()
+    post(recipient="bob@example.com")
+    assert send(smtp_url=url(mail)).deliver_due() == 1, "the others still go"
+    assert message().failed is not None
+    assert message().error == "refused with 550"
+    assert "is given up" in caplog.text
+    assert ALICE not in caplog.text
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_what_a_server_does_not_take_now_goes_later(
+    mail: MailServer, send: Callable[..., Courier], command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail.answers[command] = ["451 try later"]
+    post()
+    courier = send(smtp_url=url(mail))
+    assert courier.deliver_due() == 0
+    assert (message().error, message().failed) == ("SMTPResponseException 451", None)
+    assert courier.deliver_due() == 0, "not yet"
+    later(monkeypatch, 5)
+    assert courier.deliver_due() == 1
+    assert len(mail.mails) == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_farewell_that_goes_wrong_does_not_send_the_mail_again(
+    mail: MailServer, send: Callable[..., Courier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail.answers["QUIT"] = ["421 closing"]
+    post()
+    courier = send(smtp_url=url(mail))
+    assert courier.deliver_due() == 1
+    later(monkeypatch, 3600)
+    assert courier.deliver_due() == 0
+    assert len(mail.mails) == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, send: Callable[..., Courier]) -> None:
+    for number in range(24):
+        post(recipient=f"{number}@example.com")
+
+    def carry(_: int) -> int:
+        delivered = send(smtp_url=url(mail)).deliver_due()
+        database.close()
+        return delivered
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(carry, range(6))) == 24
+    assert sorted(mail.recipients) == sorted([f"{number}@example.com"] for number in range(24))
+
+
+# --- webhook -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_short_message_is_posted_and_signed_by_the_standard(hook: Receiver, send: Callable[..., Courier]) -> None:
+    post("sms", MOBILE, "您的短信验证码是 637845")
+    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
+    ((path, headers, body),) = hook.got
+    assert path == "/hook?key=of-the-gateway"
+    assert headers["content-type"] == "application/json"
+    told = json.loads(body)
+    assert (told["type"], told["data"]) == ("sms", {"to": MOBILE, "text": "您的短信验证码是 637845"})
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    mac = base64.b64encode(hmac.digest(b"k" * 32, signed, hashlib.sha256)).decode()
+    assert headers["webhook-signature"] == f"v1,{mac}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    verifier = standardwebhooks.Webhook(SECRET)
+    assert verifier.verify(body, headers) == told
+    for wrong in ({**headers, "webhook-id": "msg_1_2"}, {**headers, "webhook-timestamp": "1"}):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            verifier.verify(body, wrong)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        verifier.verify(body.replace(b"637845", b"000000"), headers)
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("status", [500, 404, 302, 429])
+def test_whatever_is_no_success_is_posted_again_under_the_same_id(
+    hook: Receiver, send: Callable[..., Courier], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.statuses = [status]
+    post("sms", MOBILE, "637845")
+    courier = send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET)
+    assert courier.deliver_due() == 0
+    assert message().error == f"RefusedByReceiver {status}"
+    later(monkeypatch, 5)
+    assert courier.deliver_due() == 1
+    assert [path for path, *_ in hook.got] == ["/hook?key=of-the-gateway"] * 2, "a redirect is not followed"
+    first, second = (headers for _, headers, _ in hook.got)
+    assert first["webhook-id"] == second["webhook-id"]
+    assert first["webhook-timestamp"] != second["webhook-timestamp"]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_answer_without_end_is_not_read(hook: Receiver, send: Callable[..., Courier]) -> None:
+    hook.endless = True
+    hook.statuses = [200]
+    post("sms", MOBILE, "637845")
+    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
+
+
+def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
+    hook: Receiver, send: Callable[..., Courier], caplog: pytest.LogCaptureFixture
+) -> None:
+    post("sms", MOBILE, "637845")
+    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 0
+    assert (hook.got, message().error) == ([], "ConnectError")
+    for secret in ("of-the-gateway", MOBILE, "637845", SECRET):
+        assert secret not in caplog.text
+
+
+# --- again, and given up -------------------------------------------------------------------------
+
+
+def test_pauses_double_up_to_an_hour_and_then_a_message_is_given_up(
+    send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=13))
+    courier = send(smtp_url="smtp+plain://localhost:9")
+    post()
+    pauses = []
+    for _ in range(12):
+        assert courier.deliver_due() == 0
+        pauses.append(message().due - clock.now())
+        later(monkeypatch, pauses[-1] - 1)
+        assert courier.deliver_due() == 0
+        later(monkeypatch, 1)
+    longest = [min(5 * 2**number, LONGEST_PAUSE) for number in range(12)]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True)), pauses
+    assert message().failed is None
+    assert courier.deliver_due() == 0
+    assert (message().attempts, message().failed) == (13, clock.now())
+    later(monkeypatch, 10 * LONGEST_PAUSE)
+    assert courier.deliver_due() == 0
+    assert message().attempts == 13
+
+
+def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
+    operate: Callable[..., Result], send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=1))
+    sealed = seal("digits", 6)
+    post("sms", MOBILE, f"code {sealed}")
+    post(recipient=ALICE)
+    with unit_of_work():
+        OutboxMessage.post_to_nobody("sms")
+    (settings.data / "outbox").write_text("in the way")
+    assert send().deliver_due() == 0
+    shown = operate("outbox", "list", "--failed", "--json")
+    rows: list[dict[str, Any]] = json.loads(shown.stdout)
+    assert [(row["id"], row["state"], row["recipient"], row["attempts"]) for row in rows] == [
+        (1, "failed", MOBILE, 1),
+        (2, "failed", ALICE, 1),
+    ]
+    assert rows[0]["error"] == "FileExistsError 17"
+    assert unseal(sealed) not in shown.stdout
+    assert "code" not in shown.stdout
+    assert operate("outbox", "retry", "1", "7").exit_code == 1
+    assert message(1).failed is not None
+    assert operate("outbox", "retry", "1").stdout == "1 due again\n"
+    assert operate("outbox", "retry", "--all").stdout == "1 due again\n"
+    (settings.data / "outbox").unlink()
+    settings.apply(settings)
+    assert send().deliver_due() == 2
+    assert [row["state"] for row in json.loads(operate("outbox", "list", "--json").stdout)] == ["delivered"] * 2
+    assert operate("outbox", "retry", "1").exit_code == 1, "delivered once is enough"
+    assert operate("outbox", "retry").exit_code == 2
+
+
+def test_what_was_given_up_is_forgotten_after_a_week(
+    send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=1))
+    post()
+    assert send(smtp_url="smtp+plain://localhost:9").deliver_due() == 0
+    post()
+    with unit_of_work():
+        purge()
+    assert OutboxMessage.select().count() == 2
+    later(monkeypatch, KEPT_SECONDS)
+    with unit_of_work():
+        purge()
+    assert [left.id for left in OutboxMessage.select()] == [2]
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_URL", "http://user:secret@mail.example.com"),
+        ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtps://user:secret@mail.example.com/path"),
+        ("SMTP_URL", "smtps://user:secret@mail.example.com:port"),
+        ("SMTP_URL", "smtp+plain://mail.example.com"),
+        ("SMTP_URL", "smtp+plain://user:secret@localhost"),
+        ("SMS_WEBHOOK_URL", "http://sms.example.com/secret"),
+        ("SMS_WEBHOOK_URL", "ftp://sms.example.com/secret"),
+        ("SMS_WEBHOOK_SECRET", "secret"),
+        ("SMS_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"secret").decode()),
+        ("MAIL_FROM", "secret"),
+        ("MAIL_FROM", "secret@example.com\nBcc: all@example.com"),
+        ("LANGUAGE", "../secret"),
+        ("DELIVERY_TRIES", "0"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_value(tmp_path: Path, name: str, value: str) -> None:
+    given = {"ROLLBOOK_SMS_WEBHOOK_URL": "https://sms.example.com", "ROLLBOOK_SMS_WEBHOOK_SECRET": SECRET}
+    with pytest.raises(SettingError, match=f"^ROLLBOOK_{name}: ") as told:
+        read({**given, f"ROLLBOOK_{name}": value, "ROLLBOOK_DATA": str(tmp_path)})
+    assert "secret" not in str(told.value).replace("webhook_secret", "")
+
+
+def test_settings_that_are_printed_tell_no_password(tmp_path: Path) -> None:
+    given = {"ROLLBOOK_SMTP_URL": "smtps://user:hidden-one@mail.example.com", "ROLLBOOK_DATA": str(tmp_path)}
+    hooked = {"ROLLBOOK_SMS_WEBHOOK_URL": "https://x.example.com/hidden-two", "ROLLBOOK_SMS_WEBHOOK_SECRET": SECRET}
+    printed = repr(read({**CHEAP, **given, **hooked}))
+    assert "hidden" not in printed
+    assert SECRET not in printed
+
+
+# --- with the real server ------------------------------------------------------------------------
+
+
+def test_the_server_mails_a_link_and_posts_a_code_in_the_language_that_is_set(
+    mail: MailServer, hook: Receiver, trusted: str, serve: Callable[..., Served]
+) -> None:
+    served = serve(
+        ROLLBOOK_SMTP_URL=url(mail),
+        ROLLBOOK_SMS_WEBHOOK_URL=hook.url,
+        ROLLBOOK_SMS_WEBHOOK_SECRET=SECRET,
+        ROLLBOOK_LANGUAGE="en",
+        ROLLBOOK_WORKERS="2",
+        SSL_CERT_FILE=trusted,
+    )
+    body = {"username": "alice", "password": "correct horse", "mobile": MOBILE, "email": ALICE}
+    assert httpx2.post(f"{served.url}{INDEXY}", json=body).json()["success"] is True
+    httpx2.post(f"{served.url}{INDEXY}/password/mobile/captcha", json={"mobile": MOBILE}).raise_for_status()
+    httpx2.post(f"{served.url}{INDEXY}/password/email", json={"email": ALICE}).raise_for_status()
+    deadline = time.monotonic() + 10
+    while not (mail.mails and hook.got) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ((_, headers, posted),) = hook.got
+    text = standardwebhooks.Webhook(SECRET).verify(posted, headers)["data"]["text"]
+    (code,) = re.findall(r"^Your code is (\d{6}),", text)
+    (link,) = re.findall(rf"{served.url}\S+", mail.mails[0].get_content())
+    assert httpx2.get(link).status_code == 200
+    new = {"mobile": MOBILE, "msCaptcha": code, "newPassword": "another horse"}
+    assert httpx2.post(f"{served.url}{INDEXY}/password/mobile", json=new).json()["success"] is True
+    while len(mail.mails) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [one["subject"] for one in mail.mails] == ["Set a new password", "Your password has changed"]
+    for secret in (code, MOBILE, ALICE, "of-the-gateway", quote(PASSWORD, safe="")):
+        assert secret not in served.log
