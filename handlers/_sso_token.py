@@ -9,7 +9,7 @@ from functools import lru_cache
 import jwt
 from jwt.types import Options
 
-from handlers.exceptions import Unauthenticated, Unreadable
+from handlers.exceptions import InvalidToken, Unauthorized
 from models import clock, settings
 from models.account import Account
 
@@ -31,10 +31,10 @@ def write(account: Account, secret: str) -> str:
 def read(token: str) -> str:
     """Return the secret in a token of this server.
 
-    Raises Unauthenticated if there is no token, Unreadable if no key of this server signed it.
+    Raises Unauthorized if there is no token, InvalidToken if no key of this server signed it.
     """
     if not token:
-        raise Unauthenticated
+        raise Unauthorized
     return _verify(token, settings.current.secret_keys)
 
 
@@ -47,4 +47,4 @@ def _verify(token: str, keys: tuple[bytes, ...]) -> str:
         except (jwt.InvalidTokenError, RecursionError):
             continue  # the header is parsed, however deep, before the signature is checked
         return secret
-    raise Unreadable
+    raise InvalidToken

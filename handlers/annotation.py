@@ -8,23 +8,23 @@ from urllib.parse import quote
 import orjson
 
 from handlers._cookies import clear_cookie, set_cookie
-from handlers.exceptions import ProtocolError, Unauthenticated, nearest
+from handlers.exceptions import ProtocolError, Unauthorized, lookup_by_mro
 from models.account import Account
 from models.errors import (
     AccountNotFound,
     AlreadyFriends,
     AlreadyLoggedIn,
     AlreadyMember,
+    InvalidSession,
     NotAMember,
     NotFriends,
-    NothingPending,
     Oneself,
     PasswordCommon,
     PasswordIsUsername,
     PasswordTooShort,
     ProjectNotFound,
+    RequestNotFound,
     SamePassword,
-    SessionDead,
     TooManyApplications,
     TooManyFriends,
     TooManyInvitations,
@@ -205,8 +205,8 @@ def change_password(body: Body, user: Session) -> Body:
 
 
 FAILURES: dict[type[Exception], tuple[int, str]] = {
-    Unauthenticated: (-1, "用户未登录"),
-    SessionDead: (-1, "用户未登录"),
+    Unauthorized: (-1, "用户未登录"),
+    InvalidSession: (-1, "用户未登录"),
     UsernameTaken: (-1, "该账号id已使用"),
     WrongCredentials: (-1, "用户id或密码错误"),
     AlreadyLoggedIn: (-2, "用户已登录"),
@@ -219,7 +219,7 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
     NotFriends: (-1, "未与该用户成为好友"),
     NotAMember: (-1, "未参与该项目"),
     AlreadyMember: (-2, "该用户已参与项目"),
-    NothingPending: (-1, "没有待处理的申请或邀请"),
+    RequestNotFound: (-1, "没有待处理的申请或邀请"),
 }
 """Failure of the document -> ret, msg, with status 200."""
 
@@ -236,12 +236,12 @@ UNFORESEEN: dict[type[Exception], tuple[int, str]] = {
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
-    if isinstance(error, ProtocolError) and not isinstance(error, Unauthenticated):
+    if isinstance(error, ProtocolError) and not isinstance(error, Unauthorized):
         return {"ret": -error.status, "msg": error.detail}, error.status
     if type(error) in UNFORESEEN:
         status, words = UNFORESEEN[type(error)]
         return {"ret": -status, "msg": words.format_map(vars(error))}, status
-    ret, msg = nearest(FAILURES, error)
+    ret, msg = lookup_by_mro(FAILURES, error)
     return {"ret": ret, "msg": msg}, 200
 
 

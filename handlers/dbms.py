@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from handlers.exceptions import ProtocolError, nearest
+from handlers.exceptions import ProtocolError, lookup_by_mro
 from models.account import Account
 from models.errors import (
     AccountNotFound,
     EmailTaken,
-    NotYours,
+    InvalidSession,
     PasswordCommon,
     PasswordIsUsername,
     PasswordTooShort,
-    SessionDead,
+    PermissionDenied,
     UsernameReserved,
     UsernameTaken,
     WrongCredentials,
@@ -43,10 +43,10 @@ def check_login(username: str, token: str) -> Body:
     try:
         account = Session.find(CONTRACT, token).account
         if not account.answers_to(username):
-            raise SessionDead
+            raise InvalidSession
         fresh = _new_token(account)
         Session.exchange(CONTRACT, account, old=token, new=fresh)
-    except SessionDead:
+    except InvalidSession:
         return {"token": ""}
     return {"token": fresh}
 
@@ -76,8 +76,8 @@ def find(id_or_username: str) -> Body:
 
 PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     WrongCredentials: (401, "Wrong credentials", "No user has this name and password."),
-    SessionDead: (401, "Token not live", "The token is unknown, expired or logged out."),
-    NotYours: (403, "Not yours", "Only the user itself and admins may do this."),
+    InvalidSession: (401, "Token not live", "The token is unknown, expired or logged out."),
+    PermissionDenied: (403, "Not yours", "Only the user itself and admins may do this."),
     AccountNotFound: (404, "Unknown user", "No user has this id or username."),
     UsernameTaken: (409, "Username taken", "Another user has this username."),
     UsernameReserved: (409, "Username reserved", "This word belongs to a path."),
@@ -94,7 +94,7 @@ def fail(error: Exception) -> tuple[Body, int]:
     if isinstance(error, ProtocolError):
         status, kind, title, detail = error.status, "about:blank", error.title, error.detail
     else:
-        status, title, words = nearest(PROBLEMS, error)
+        status, title, words = lookup_by_mro(PROBLEMS, error)
         detail = words.format_map(vars(error))
         kind = "urn:problem-type:rollbook:" + title.lower().replace(" ", "-")
     return {"type": kind, "title": title, "status": status, "detail": detail}, status

@@ -4,7 +4,7 @@ from typing import Any
 
 from handlers import _messages, _reset_page
 from handlers._cookies import set_cookie
-from handlers.exceptions import ProtocolError, check_page_size, nearest
+from handlers.exceptions import ProtocolError, check_page_size, lookup_by_mro
 from models import settings
 from models.account import Account
 from models.departure import delete_account
@@ -13,13 +13,13 @@ from models.errors import (
     DirectoryError,
     EmailTaken,
     EmailUnknown,
+    InvalidSession,
     MobileTaken,
-    NotYours,
     PasswordCommon,
     PasswordIsUsername,
     PasswordRefused,
     PasswordTooShort,
-    SessionDead,
+    PermissionDenied,
     UsernameTaken,
     WrongCode,
     WrongCredentials,
@@ -159,8 +159,8 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
     PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
     PasswordCommon: (400, "密码过于常见"),
     PasswordIsUsername: (400, "密码不能与用户名相同"),
-    SessionDead: (401, "登录已失效"),
-    NotYours: (403, "没有权限"),
+    InvalidSession: (401, "登录已失效"),
+    PermissionDenied: (403, "没有权限"),
     AccountNotFound: (404, "用户不存在"),
     UsernameTaken: (409, "用户名已存在"),
     MobileTaken: (409, "手机号已存在"),
@@ -175,7 +175,7 @@ def fail(error: Exception) -> tuple[Body, int]:
     if isinstance(error, ProtocolError):
         status, text = error.status, error.detail
     else:
-        status, words = nearest(FAILURES, error)
+        status, words = lookup_by_mro(FAILURES, error)
         text = words.format_map(vars(error))
     return {"payload" if status == 400 else "message": text, "success": False}, status
 

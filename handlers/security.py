@@ -10,17 +10,17 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from handlers import _sso_token, annotation, dbms, indexy, signed, sso
-from handlers.exceptions import Unauthenticated
+from handlers.exceptions import Unauthorized
 from models import clock, settings
 from models.access_key import AccessKey
-from models.errors import AlreadyLoggedIn, KeyNotFound, SessionDead
+from models.errors import AlreadyLoggedIn, InvalidSession, KeyNotFound
 from models.session import Session
 
 # --- dbms ----------------------------------------------------------------------------------------
 
 
 def dbms_token(token: str) -> dict[str, Any]:
-    """Find the session of a token in the query. Raises SessionDead."""
+    """Find the session of a token in the query. Raises InvalidSession."""
     return {"sub": Session.find(dbms.CONTRACT, token)}
 
 
@@ -31,19 +31,19 @@ FIRST_LOGIN = "default"
 
 
 def sso_token(token: str) -> dict[str, Any]:
-    """Find the session of a web token. Raises Unauthenticated if empty, Unreadable, SessionDead."""
+    """Find the session of a web token. Raises Unauthorized if empty, InvalidToken, InvalidSession."""
     return {"sub": Session.find(sso.CONTRACT, _sso_token.read(token))}
 
 
 def sso_login_token(token: str) -> dict[str, Any]:
     """Admit to login who is not logged in: `default`, or a token whose session is gone.
 
-    Raises Unauthenticated if empty, Unreadable, AlreadyLoggedIn.
+    Raises Unauthorized if empty, InvalidToken, AlreadyLoggedIn.
     """
     if token != FIRST_LOGIN:
         try:
             sso_token(token)
-        except SessionDead:
+        except InvalidSession:
             pass
         else:
             raise AlreadyLoggedIn
@@ -67,32 +67,32 @@ def signed_expires(value: str) -> dict[str, Any]:
 
 
 def signed_signature(value: str, request: Any) -> dict[str, Any]:
-    """Check a signature in the URL. Raises Unauthenticated."""
+    """Check a signature in the URL. Raises Unauthorized."""
     query = _first_values(request)
     accessid, expires, signature = (query.get(name) for name in URL_CREDENTIALS)
     if not (accessid and signature and expires and UNIX_SECONDS.fullmatch(expires)):
-        raise Unauthenticated(signed.INCOMPLETE)
+        raise Unauthorized(signed.INCOMPLETE)
     if int(expires) < clock.now():
-        raise Unauthenticated("签名已过期")
+        raise Unauthorized("签名已过期")
     if int(expires) > clock.now() + settings.current.signature_max_ahead_seconds:
-        raise Unauthenticated("expires超出允许范围")
+        raise Unauthorized("expires超出允许范围")
     return _check_signature(request, accessid, signature, f"\n\n{expires}")
 
 
 def signed_authorization(value: str, request: Any) -> dict[str, Any]:
-    """Check a signature in the headers Authorization and Date. Raises Unauthenticated."""
+    """Check a signature in the headers Authorization and Date. Raises Unauthorized."""
     if not _first_values(request).keys().isdisjoint(URL_CREDENTIALS):
         return signed_signature("", request)  # where both are there, the URL counts
     accessid, _, signature = value.partition(":")
     date = request.headers.get("date", "")
     signed_at = _unix_seconds(date)
     if not (accessid and signature and signed_at is not None):
-        raise Unauthenticated("缺少Authorization（accessid:signature）或Date")
+        raise Unauthorized("缺少Authorization（accessid:signature）或Date")
     skew = settings.current.signature_date_skew_seconds
     if signed_at < clock.now() - skew:
-        raise Unauthenticated("签名已过期")
+        raise Unauthorized("签名已过期")
     if signed_at > clock.now() + skew:
-        raise Unauthenticated("Date超出允许范围")
+        raise Unauthorized("Date超出允许范围")
     digest, media_type = (request.headers.get(name, "") for name in ("content-md5", "content-type"))
     return _check_signature(request, accessid, signature, f"{digest}\n{media_type}\n{date}")
 
@@ -104,9 +104,9 @@ def _check_signature(request: Any, accessid: str, signature: str, middle: str) -
     try:
         key = AccessKey.find(accessid)
     except KeyNotFound:
-        raise Unauthenticated("accessid不存在") from None
+        raise Unauthorized("accessid不存在") from None
     if not key.has_signed(message, signature):
-        raise Unauthenticated("signature不正确")
+        raise Unauthorized("signature不正确")
     return {"accessid": accessid}
 
 
@@ -129,12 +129,12 @@ def _unix_seconds(date: str) -> int | None:
 
 
 def annotation_session(cookie: str) -> dict[str, Any]:
-    """Find the session of a cookie. Raises SessionDead."""
+    """Find the session of a cookie. Raises InvalidSession."""
     return {"sub": Session.find(annotation.CONTRACT, cookie)}
 
 
 def annotation_signin(cookie: str) -> dict[str, Any]:
-    """Turn a live session away from logging in again. Raises AlreadyLoggedIn; SessionDead lets it pass as anonymous."""
+    """Turn a live session away from logging in again. Raises AlreadyLoggedIn, InvalidSession (then anonymous)."""
     annotation_session(cookie)
     raise AlreadyLoggedIn
 
@@ -143,5 +143,5 @@ def annotation_signin(cookie: str) -> dict[str, Any]:
 
 
 def indexy_session(cookie: str) -> dict[str, Any]:
-    """Find the session of a cookie. Raises SessionDead; the contract then takes the caller as anonymous."""
+    """Find the session of a cookie. Raises InvalidSession; the contract then takes the caller as anonymous."""
     return {"sub": Session.find(indexy.CONTRACT, cookie)}

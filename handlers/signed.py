@@ -7,7 +7,7 @@ from handlers import exceptions
 from models import errors, settings
 from models.account import Account
 from models.departure import delete_account
-from models.names import fold
+from models.names import normalize
 from models.secret import lowercase
 from models.session import Session
 
@@ -28,27 +28,27 @@ class Words(NamedTuple):
 
 
 FAILURES: dict[type[Exception], Words] = {
-    exceptions.Malformed: Words(400, 400, "请求参数错误"),
-    exceptions.Unauthenticated: Words(403, 403, "签名验证失败"),
-    exceptions.PathNotFound: Words(404, 404, "路径不存在"),
+    exceptions.BadRequest: Words(400, 400, "请求参数错误"),
+    exceptions.Unauthorized: Words(403, 403, "签名验证失败"),
+    exceptions.NotFound: Words(404, 404, "路径不存在"),
     exceptions.MethodNotAllowed: Words(405, 405, "不支持该HTTP方法"),
-    exceptions.TooLarge: Words(413, 413, "请求体过大"),
+    exceptions.ContentTooLarge: Words(413, 413, "请求体过大"),
     exceptions.UriTooLong: Words(414, 414, "URL过长"),
     exceptions.UnsupportedMediaType: Words(415, 415, "不支持该媒体类型"),
-    exceptions.Throttled: Words(429, 429, "请求过于频繁"),
+    exceptions.TooManyRequests: Words(429, 429, "请求过于频繁"),
     exceptions.HeadersTooLarge: Words(431, 431, "请求头过多或过大"),
-    exceptions.Unavailable: Words(503, 503, "服务暂不可用"),
+    exceptions.ServiceUnavailable: Words(503, 503, "服务暂不可用"),
     errors.UsernameTaken: Words(200, 1001, "用户已存在"),
     errors.WrongCredentials: Words(200, 1002, "用户名或密码错误"),
-    errors.SessionDead: Words(200, 1003, "token无效或已过期"),
+    errors.InvalidSession: Words(200, 1003, "token无效或已过期"),
     errors.AccountNotFound: Words(200, 1003, "token无效或已过期"),  # deleted while the request ran
     errors.PasswordTooShort: Words(200, 1005, "密码过短"),
     errors.PasswordCommon: Words(200, 1006, "密码过于常见"),
     errors.PasswordIsUsername: Words(200, 1007, "密码不能与userid相同"),
-    errors.NotYours: Words(403, 1004, "userid与token不符"),
+    errors.PermissionDenied: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),
 }
-TOLD = (exceptions.Malformed, exceptions.Unauthenticated)
+TOLD = (exceptions.BadRequest, exceptions.Unauthorized)
 """Failures whose detail helps who wrote the client."""
 INCOMPLETE = "缺少accessid、expires或signature"
 
@@ -108,11 +108,11 @@ ACTIONS: dict[str, Callable[[Body], Body]] = {
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say in this contract's words what went wrong."""
-    status, errno, errstr = exceptions.nearest(FAILURES, error)
+    status, errno, errstr = exceptions.lookup_by_mro(FAILURES, error)
     if isinstance(error, errors.PasswordTooShort):
         errstr = f"{errstr}：至少{error.shortest}个字符"
     if isinstance(error, TOLD):
-        unsigned = error.detail == exceptions.Unauthenticated.usual
+        unsigned = error.detail == exceptions.Unauthorized.default_detail
         errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"
     return {"errno": errno, "errstr": errstr}, status
 
@@ -129,9 +129,9 @@ def _open_session(account: Account) -> str:
 
 
 def _find_session(request: Body) -> Session:
-    """Return the token's session. Raises SessionDead; NotYours if the userid is somebody else's."""
+    """Return the token's session. Raises InvalidSession; PermissionDenied if the userid is somebody else's."""
     session = Session.find(CONTRACT, request["token"])
     userid = request.get("userid")
-    if userid and fold(userid) != session.account.username_key:
-        raise errors.NotYours
+    if userid and normalize(userid) != session.account.username_key:
+        raise errors.PermissionDenied
     return session

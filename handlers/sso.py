@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers import _sso_token
-from handlers.exceptions import Forbidden, ProtocolError, Unauthenticated, Unreadable, check_page_size, nearest
+from handlers.exceptions import Forbidden, InvalidToken, ProtocolError, Unauthorized, check_page_size, lookup_by_mro
 from models import settings
 from models.account import Account
 from models.errors import (
     AccountNotFound,
     AlreadyLoggedIn,
-    NotYours,
+    InvalidSession,
     PasswordCommon,
     PasswordIsUsername,
     PasswordTooShort,
-    SessionDead,
+    PermissionDenied,
     UsernameTaken,
     WrongCredentials,
 )
@@ -86,22 +86,22 @@ FAILURES: dict[type[Exception], tuple[int, str, str]] = {
     PasswordTooShort: (400, "request_param_err", "密码不能少于{shortest}个字符"),
     PasswordCommon: (400, "request_param_err", "密码过于常见"),
     PasswordIsUsername: (400, "request_param_err", "密码不能与用户名相同"),
-    Unauthenticated: (401, "token_err", "无token"),
-    Unreadable: (401, "token_err", "token解析失败"),
-    SessionDead: (401, "token_err", "token已失效"),
+    Unauthorized: (401, "token_err", "无token"),
+    InvalidToken: (401, "token_err", "token解析失败"),
+    InvalidSession: (401, "token_err", "token已失效"),
     Forbidden: (403, "token_err", "无权访问"),
-    NotYours: (403, "token_err", "无权访问"),
+    PermissionDenied: (403, "token_err", "无权访问"),
 }
 """Failure -> status, code, message; every other failure of the protocol speaks for itself."""
 
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
-    if isinstance(error, ProtocolError) and not isinstance(error, Unauthenticated | Forbidden):
+    if isinstance(error, ProtocolError) and not isinstance(error, Unauthorized | Forbidden):
         status, message = error.status, error.detail
         code = "request_param_err" if status < 500 else "server_err"
     else:
-        status, code, words = nearest(FAILURES, error)
+        status, code, words = lookup_by_mro(FAILURES, error)
         message = words.format_map(vars(error))
     return {"code": code, "message": message, "data": None}, status
 

@@ -10,7 +10,7 @@ import peewee
 from models import clock, messages, settings
 from models.account_block import AccountBlock
 from models.audit.events import Event, note, note_refusal
-from models.db.cached_query import Prepared
+from models.db.cached_query import CachedQuery
 from models.db.database import LastingId, Model, database
 from models.errors import (
     AccountNotFound,
@@ -21,7 +21,7 @@ from models.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from models.names import fold
+from models.names import normalize
 from models.outbox import OutboxMessage
 from models.passwords import hashing
 
@@ -100,7 +100,7 @@ class Account(Model):
 
         Raises WrongCredentials, after the same work for unknown and for known names.
         """
-        key = fold(name)
+        key = normalize(name)
         account = BY_USERNAME.first(key)
         if by_email:
             account = BY_EMAIL.first(key) if account is None else BY_EMAIL.first("") or account  # two look-ups always
@@ -122,7 +122,7 @@ class Account(Model):
     @classmethod
     def by_login_name(cls, name: str) -> "Account | None":
         """Return the account that somebody may mean who logs in, if there is one: the same work either way."""
-        key = fold(name)
+        key = normalize(name)
         return BY_LOGIN_NAME.first(key, key, key)
 
     @classmethod
@@ -148,7 +148,7 @@ class Account(Model):
     @classmethod
     def by_username(cls, username: str) -> "Account":
         """Find an account by its username. Raises AccountNotFound."""
-        return _known(BY_USERNAME.first(fold(username)))
+        return _known(BY_USERNAME.first(normalize(username)))
 
     @classmethod
     def find(cls, id_or_username: str) -> "Account":
@@ -236,7 +236,7 @@ class Account(Model):
 
     def answers_to(self, name: str) -> bool:
         """Tell whether this is the account's username or e-mail address."""
-        return fold(name) in (self.username_key, fold(self.email or self.username))
+        return normalize(name) in (self.username_key, normalize(self.email or self.username))
 
     def disable(self) -> None:
         """Keep the account from logging in, and end its sessions."""
@@ -277,9 +277,9 @@ class Account(Model):
         self.recovery_codes.model.revoke_all(self)
 
 
-BY_ID = Prepared(Account, lambda: Account.select().where(Account.id == 0))
-BY_USERNAME = Prepared(Account, lambda: Account.select().where(Account.username_key == ""))
-BY_LOGIN_NAME = Prepared(
+BY_ID = CachedQuery(Account, lambda: Account.select().where(Account.id == 0))
+BY_USERNAME = CachedQuery(Account, lambda: Account.select().where(Account.username_key == ""))
+BY_LOGIN_NAME = CachedQuery(
     Account,
     lambda: (
         Account.select()
@@ -296,7 +296,7 @@ def _leave_email_to_its_holder(
     key = columns.get("email_key")
     if key is None or not discreet or settings.current.policy != "guarded":
         return None
-    database.begin_now()  # the address must not be taken meanwhile
+    database.begin_immediate()  # the address must not be taken meanwhile
     holder = BY_EMAIL.first(key)
     if holder is None or holder == oneself:
         return None
@@ -327,15 +327,15 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     """Add the comparable form of names to the fields that are about to be written."""
     columns = dict(fields)
     if "username" in fields:
-        key = fold(fields["username"])
+        key = normalize(fields["username"])
         if key in RESERVED:
             raise UsernameReserved
         if not key:
             raise UsernameTaken  # nobody could tell it from another name that shows nothing
         columns["username_key"] = key
     if "email" in fields:
-        columns["email_key"] = fold(fields["email"]) if fields["email"] else None
+        columns["email_key"] = normalize(fields["email"]) if fields["email"] else None
     return columns
 
 
-BY_EMAIL = Prepared(Account, lambda: Account.select().where(Account.email_key == ""))
+BY_EMAIL = CachedQuery(Account, lambda: Account.select().where(Account.email_key == ""))

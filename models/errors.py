@@ -9,8 +9,8 @@ DirectoryError
 │   ├── PasswordCommon
 │   └── PasswordIsUsername
 ├── AlreadyLoggedIn
-├── SessionDead
-├── NotYours
+├── InvalidSession
+├── PermissionDenied
 ├── AccountNotFound
 ├── Taken
 │   ├── UsernameTaken
@@ -24,7 +24,7 @@ DirectoryError
 ├── TooManyFriends
 ├── TooManyApplications
 ├── TooManyInvitations
-├── NothingPending
+├── RequestNotFound
 ├── ProjectNotFound
 ├── NotAMember
 ├── BadGraph
@@ -95,11 +95,11 @@ class AlreadyLoggedIn(DirectoryError):
     final = True
 
 
-class SessionDead(DirectoryError):
+class InvalidSession(DirectoryError):
     """Raised when a token or cookie names no live session of its contract."""
 
 
-class NotYours(DirectoryError):
+class PermissionDenied(DirectoryError):
     """Raised when a caller reaches for what belongs to somebody else."""
 
 
@@ -155,7 +155,7 @@ class TooManyInvitations(DirectoryError):
     """Raised when as many invitations wait for the invitee as may."""
 
 
-class NothingPending(DirectoryError):
+class RequestNotFound(DirectoryError):
     """Raised when there is no application or invitation to answer."""
 
 

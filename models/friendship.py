@@ -10,8 +10,8 @@ from models.db.database import Model, database
 from models.errors import (
     AccountNotFound,
     AlreadyFriends,
-    NothingPending,
     Oneself,
+    RequestNotFound,
     TooManyApplications,
     TooManyFriends,
 )
@@ -78,7 +78,7 @@ class FriendApplication(Model):
         """
         if applicant.id == recipient.id:
             raise Oneself
-        database.begin_now()
+        database.begin_immediate()
         row = cls.insert(applicant=applicant, recipient=recipient, created=clock.now())
         try:
             row.on_conflict_ignore().execute()
@@ -92,17 +92,17 @@ class FriendApplication(Model):
 
     @classmethod
     def accept(cls, applicant: Account, recipient: Account) -> None:
-        """Make both friends, and forget what either had applied for. Raises NothingPending, TooManyFriends."""
-        database.begin_now()
+        """Make both friends, and forget what either had applied for. Raises RequestNotFound, TooManyFriends."""
+        database.begin_immediate()
         cls.deny(applicant, recipient)
         cls._forget(recipient, applicant)
         Friendship.make(applicant, recipient)
 
     @classmethod
     def deny(cls, applicant: Account, recipient: Account) -> None:
-        """Forget an application. Raises NothingPending."""
+        """Forget an application. Raises RequestNotFound."""
         if not cls._forget(applicant, recipient):
-            raise NothingPending
+            raise RequestNotFound
 
     @classmethod
     def applicants_to(cls, recipient: Account) -> list[Account]:

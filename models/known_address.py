@@ -33,14 +33,14 @@ class KnownAddress(Model):
     @classmethod
     def last_seen(cls, account_id: int, address: str) -> int:
         """Return when an account logged in from an address, to the day; 0 if it did not lately."""
-        since = clock.now() - settings.current.familiar_seconds
+        since = clock.now() - settings.current.known_device_seconds
         known = (cls.account == account_id) & (cls.address_digest.in_(_digests(address))) & (cls.seen > since)
         return int(cls.select(peewee.fn.COALESCE(peewee.fn.MAX(cls.seen), 0)).where(known).scalar())
 
     @classmethod
     def purge(cls, batch: int) -> int:
         """Delete up to a batch of addresses that were not seen lately; return how many."""
-        return delete_some(cls, cls.seen <= clock.now() - settings.current.familiar_seconds, batch)
+        return delete_some(cls, cls.seen <= clock.now() - settings.current.known_device_seconds, batch)
 
 
 def _digests(address: str) -> list[str]:

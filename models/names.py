@@ -10,7 +10,7 @@ UNSEEN = re.compile(
 """Characters that show nothing (Default_Ignorable_Code_Point of Unicode, the empty Braille cell), and line breaks."""
 
 
-def fold(name: str) -> str:
+def normalize(name: str) -> str:
     """Return the form in which names are compared: NFKC, case folding, and nothing that cannot be seen.
 
     That is Unicode's NFKC_Casefold. Without it a name would look like another and be none.

@@ -32,7 +32,7 @@ class Notice(NamedTuple):
 
 
 class OutboxMessage(Model):
-    """A message of a kind that the courier can carry: `mail` or `sms`. Times are Unix seconds."""
+    """A message of a kind that the mailer can carry: `mail` or `sms`. Times are Unix seconds."""
 
     id = peewee.BigAutoField()
     kind = peewee.CharField(max_length=8)
@@ -60,7 +60,7 @@ class OutboxMessage(Model):
 
     @classmethod
     def post(cls, kind: str, recipient: str, notice: Notice) -> None:
-        """Leave a message for the courier; a secret in it must be under its seal."""
+        """Leave a message for the mailer; a secret in it must be under its seal."""
         now = clock.now()
         cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
@@ -72,7 +72,7 @@ class OutboxMessage(Model):
 
     @classmethod
     def claim(cls) -> Self | None:
-        """Take the oldest message that is due, for 60 seconds and for this courier alone."""
+        """Take the oldest message that is due, for 60 seconds and for this mailer alone."""
         now = clock.now()
         waiting = cls.delivered.is_null() & (cls.due <= now)
         # read to the end first: SQLite refuses to write beside a half-read query once others have written
@@ -108,7 +108,7 @@ class OutboxMessage(Model):
 
         It is after as many tries as the rules allow, or at once where another one is of no use.
         """
-        lost = for_ever or self.attempts >= settings.current.delivery_tries
+        lost = for_ever or self.attempts >= settings.current.delivery_max_attempts
         when = {"due": NEVER, "failed": clock.now()} if lost else {"due": clock.now() + _pause(self.attempts)}
         mine = (OutboxMessage.id == self.id) & (OutboxMessage.attempts == self.attempts)  # not claimed again meanwhile
         OutboxMessage.update(error=why, **when).where(mine, OutboxMessage.delivered.is_null()).execute()

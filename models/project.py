@@ -15,8 +15,8 @@ from models.errors import (
     BadGraph,
     NotAMember,
     NotFriends,
-    NothingPending,
     ProjectNotFound,
+    RequestNotFound,
     TooManyInvitations,
 )
 from models.friendship import LONGEST_LIST, Friendship
@@ -92,7 +92,7 @@ class Project(Model):
 
         Raises NotFriends, AlreadyMember, TooManyInvitations.
         """
-        database.begin_now()
+        database.begin_immediate()
         if not Friendship.between(inviter, friend):
             raise NotFriends
         if self.has_member(friend):
@@ -103,7 +103,7 @@ class Project(Model):
 
     def invite_friends(self, inviter: Account) -> None:
         """Invite every friend who is not a member and for whom not too many invitations wait."""
-        database.begin_now()
+        database.begin_immediate()
         members = Member.select(Member.account).where(Member.project == self)
         waiting = Invitation.select(peewee.fn.COUNT(Invitation.id)).where(Invitation.invitee == Friendship.friend)
         self._invite(inviter, Friendship.friend.not_in(members), waiting < settings.current.max_invitations)
@@ -227,16 +227,16 @@ class Invitation(Model):
 
     @classmethod
     def accept(cls, project_id: int, invitee: Account) -> None:
-        """Make the invitee a member. Raises NothingPending."""
-        database.begin_now()  # the project must not go meanwhile
+        """Make the invitee a member. Raises RequestNotFound."""
+        database.begin_immediate()  # the project must not go meanwhile
         cls.deny(project_id, invitee)
         Member.insert(project=project_id, account=invitee, joined=clock.now()).on_conflict_ignore().execute()
 
     @classmethod
     def deny(cls, project_id: int, invitee: Account) -> None:
-        """Forget the invitation. Raises NothingPending."""
+        """Forget the invitation. Raises RequestNotFound."""
         if not cls.delete().where(cls.project == project_id, cls.invitee == invitee).execute():
-            raise NothingPending
+            raise RequestNotFound
 
     @classmethod
     def waiting_for(cls, invitee: Account) -> list[Self]:

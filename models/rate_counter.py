@@ -1,4 +1,4 @@
-"""Counters of requests within windows of time, shared by all processes that use the store."""
+"""RateLimitStorage of requests within windows of time, shared by all processes that use the store."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from models.account import Account
 from models.audit.events import Event, note, note_refusal
 from models.db.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
-from models.names import fold
+from models.names import normalize
 from models.outbox import Notice, OutboxMessage
 from models.passwords import hashing
 from models.secret import digest, seal, unseal
@@ -62,7 +62,7 @@ class RecoveryCode(Model):
 
         Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
         """
-        account = Account.select().where(Account.email_key == fold(email), ~Account.disabled).first()
+        account = Account.select().where(Account.email_key == normalize(email), ~Account.disabled).first()
         if account is None and settings.current.policy == "documented":
             raise EmailUnknown
         sealed = seal("alphanumeric", LINK_LENGTH)
@@ -72,7 +72,7 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("mail")
             return
-        cls._keep(account, "email", fold(email), digest(secret), settings.current.email_link_seconds)
+        cls._keep(account, "email", normalize(email), digest(secret), settings.current.email_link_seconds)
         OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
 
     @classmethod

@@ -7,9 +7,9 @@ import peewee
 from models import clock, settings
 from models.account import Account
 from models.audit.events import Event, note, note_refusal
-from models.db.cached_query import Prepared, PreparedStatement
+from models.db.cached_query import CachedQuery, CachedStatement
 from models.db.database import Model, database, delete_some
-from models.errors import SessionDead, WrongCredentials
+from models.errors import InvalidSession, WrongCredentials
 from models.secret import digest
 
 SLIDING = {"sso"}
@@ -52,29 +52,29 @@ class Session(Model):
     def find(cls, contract: str, secret: str) -> "Session":
         """Find the live session with this secret, its account with it; let it slide where the contract says so.
 
-        Raises SessionDead.
+        Raises InvalidSession.
         """
         session = BY_SECRET.first(digest(secret), contract)
         if session is None or session.expires <= clock.now() or session.account.disabled:
-            raise SessionDead
+            raise InvalidSession
         if contract in SLIDING:
             session._slide()
         return session
 
     @classmethod
     def by_id(cls, id: int) -> Self:
-        """Find a live session by its id, its account with it. Raises SessionDead."""
+        """Find a live session by its id, its account with it. Raises InvalidSession."""
         live = (cls.id == id) & (cls.expires > clock.now())
         session: Self | None = cls.select(cls, Account).join(Account).where(live).first()
         if session is None:
-            raise SessionDead
+            raise InvalidSession
         return session
 
     @classmethod
     def exchange(cls, contract: str, account: Account, old: str, new: str) -> None:
         """Replace a live secret by a new one with a fresh lifetime; of two calls at once, one wins.
 
-        Raises SessionDead.
+        Raises InvalidSession.
         """
         now = clock.now()
         changed = (
@@ -88,26 +88,26 @@ class Session(Model):
             .execute()
         )
         if not changed:
-            raise SessionDead
+            raise InvalidSession
 
     def end(self) -> None:
-        """End this session. Raises SessionDead when it had ended meanwhile."""
+        """End this session. Raises InvalidSession when it had ended meanwhile."""
         if not Session.delete().where(self._is_this()).execute():
-            raise SessionDead
+            raise InvalidSession
         note(Event.SESSION_ENDED, self.account.id, session=self.id)
 
     @classmethod
     def end_all(cls, account: Account, keep: "Session | None" = None) -> int:
         """End the account's sessions in all contracts, but for the one to keep; return how many.
 
-        Raises SessionDead when that one has ended meanwhile: who was logged out changes nothing any more.
+        Raises InvalidSession when that one has ended meanwhile: who was logged out changes nothing any more.
         """
         ended = cls.delete().where(cls.account == account)
         if keep is not None:
             ended = ended.where(cls.secret_digest != keep.secret_digest)
         number: int = ended.execute()
         if keep is not None and cls.get_or_none(keep._is_this()) is None:
-            raise SessionDead
+            raise InvalidSession
         if number:
             note(Event.SESSION_ENDED, account.id, sessions=number)
         return number
@@ -120,7 +120,7 @@ class Session(Model):
     def _slide(self) -> None:
         lifetime = settings.current.session_seconds(self.contract)
         expires = clock.now() + lifetime
-        if expires - self.expires >= settings.current.refresh_seconds:
+        if expires - self.expires >= settings.current.session_touch_seconds:
             Session.update(expires=expires).where(self._is_this()).execute()
             self.expires = expires
 
@@ -135,12 +135,12 @@ def _overtaken(account: Account) -> WrongCredentials:
     return WrongCredentials()
 
 
-OPEN = Prepared(
+OPEN = CachedQuery(
     Session,
     lambda: Session.insert(account=0, contract="", secret_digest="", created=0, expires=0).returning(Session),
 )
 OTHERS = Session.alias()
-END_OLDEST = PreparedStatement(
+END_OLDEST = CachedStatement(
     lambda: Session.delete().where(
         Session.account == 0,
         Session.contract == "",
@@ -152,12 +152,12 @@ END_OLDEST = PreparedStatement(
         .offset(0),
     )
 )
-UNCHANGED = PreparedStatement(
-    lambda: database.held(
+UNCHANGED = CachedStatement(
+    lambda: database.for_share(
         Account.select(Account.id).where(Account.id == 0, Account.password_hash == "", ~Account.disabled)
     )
 )
-BY_SECRET = Prepared(
+BY_SECRET = CachedQuery(
     Session,
     lambda: Session.select(Session, Account).join(Account).where(Session.secret_digest == "", Session.contract == ""),
     joined="account",

@@ -13,7 +13,7 @@ DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class DirectorySettings:
     """What may be set, with its default. Lifetimes are in seconds."""
 
     policy: str = "documented"
@@ -32,21 +32,21 @@ class Rules:
     signed_session_seconds: int = 30 * DAY
     annotation_session_seconds: int = 14 * DAY
     indexy_session_seconds: int = 12 * HOUR
-    refresh_seconds: int = MINUTE
+    session_touch_seconds: int = MINUTE
     """A sliding session is written at most this often."""
 
     language: str = "zh"
     """Language of messages: `zh` or `en`."""
-    delivery_tries: int = 8
+    delivery_max_attempts: int = 8
     """After so many tries a message is given up, until the operator has it tried again."""
     mobile_code_seconds: int = 10 * MINUTE
     mobile_code_tries: int = 5
     email_link_seconds: int = 30 * MINUTE
 
-    store_deadline_seconds: int = 5
+    database_timeout_seconds: int = 5
     """Longest time that the store may take of one request before it is answered 503."""
 
-    familiar_seconds: int = 90 * DAY
+    known_device_seconds: int = 90 * DAY
     """How long a device or an address from which an account logged in is counted apart from strangers."""
 
     max_sessions: int = 100
@@ -64,10 +64,10 @@ class Rules:
     datasvr: str = ""
     """Data server named to clients of the signed contract; left out where empty."""
 
-    audit_seconds: int = 365 * DAY
+    audit_retention_seconds: int = 365 * DAY
     """How long an event of the audit is kept; 0 for good."""
 
-    hash_slots: int = os.cpu_count() or 1
+    hash_concurrency: int = os.cpu_count() or 1
     """Passwords that are hashed at the same time in one process; each takes `argon2_memory_kib` and a core."""
     argon2_time_cost: int = 2
     argon2_memory_kib: int = 19_456
@@ -84,10 +84,10 @@ class Rules:
         return seconds
 
 
-current = Rules()
+current = DirectorySettings()
 
 
-def apply(rules: Rules) -> None:
+def apply(rules: DirectorySettings) -> None:
     """Make these the rules of this process."""
     global current  # noqa: PLW0603  # one set of rules per process, replaced whole
     current = rules

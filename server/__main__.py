@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication
 
 from models.db.database import connect, database
-from models.db.transaction import LOST
+from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import StoreTooNew, migrate
 from models.settings import apply
 from server.app import create_app
@@ -93,7 +93,7 @@ def main() -> None:
         metrics = _metrics(settings) if settings.metrics_bind else None
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
-    except LOST:
+    except CONNECTION_ERRORS:
         sys.exit("rollbook: ROLLBOOK_DATABASE_URL: the store does not answer")
     warn_of_openness(settings)
     address = f"http://{settings.bind}"

@@ -1,4 +1,4 @@
-"""The application: every contract of `specs/` behind one door."""
+"""The application: every contract of `specs/` over one directory."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,21 +15,21 @@ from starlette.middleware.cors import CORSMiddleware
 from models.db.database import connect
 from models.passwords import password_validation
 from models.settings import apply
-from server.contract.exceptions import Door
-from server.contract.executors import Placement
+from server.contract.exceptions import ExceptionMiddleware
+from server.contract.executors import Executors
 from server.contract.operation import OperationMiddleware
 from server.contract.routing import RouteTable
 from server.contract.security import ApiKey
 from server.docs.pages import pages
-from server.jobs.cleanup import Housekeeper
-from server.jobs.delivery.transports import carriers
-from server.jobs.mailer import Courier
-from server.jobs.periodic import Repeating
-from server.limits.rate_limit_storage import Counters
+from server.jobs.cleanup import Cleanup
+from server.jobs.delivery.transports import transports
+from server.jobs.mailer import Mailer
+from server.jobs.periodic import PeriodicTask
+from server.limits.rate_limit_storage import RateLimitStorage
 from server.settings import Settings, read
 from server.specs import load_contracts
-from server.telemetry.access_log import Observer
-from server.telemetry.contract_coverage import Ledger
+from server.telemetry.access_log import AccessLog
+from server.telemetry.contract_coverage import ContractCoverage
 
 CORS: dict[str, Any] = {
     "allow_credentials": True,
@@ -51,38 +51,38 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
     if settings.policy == "guarded":
         password_validation.common()  # read once, before workers are forked
     contracts = load_contracts()
-    placement = Placement(settings)
-    counters = Counters(settings.rate_limit_url)
-    observer = Observer(settings, [metrics] if metrics else [])
+    executors = Executors(settings)
+    rate_limit_storage = RateLimitStorage(settings.rate_limit_url)
+    access_log = AccessLog(settings, [metrics] if metrics else [])
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        tasks: list[Repeating] = [Courier(carriers(settings)), Housekeeper()]
+        tasks: list[PeriodicTask] = [Mailer(transports(settings)), Cleanup()]
         if metrics:
             metrics.serve()
-            tasks.append(metrics.pulse(placement))
+            tasks.append(metrics.pulse(executors))
         for task in tasks:
             task.start()
-        with tracing(settings.otlp_endpoint, observer):
+        with tracing(settings.otlp_endpoint, access_log):
             yield
-            observer.tell()
+            access_log.flush()
         for task in tasks:
             task.stop()
-        placement.close()
+        executors.close()
 
-    operations = OperationMiddleware(pages(contracts, placement))
+    operations = OperationMiddleware(pages(contracts, executors))
     app = ConnexionMiddleware(
         operations,
         lifespan=lifespan,
         middlewares=[
-            *([partial(Ledger, file=Path(settings.ledger))] if settings.ledger else []),
+            *([partial(ContractCoverage, file=Path(settings.contract_coverage))] if settings.contract_coverage else []),
             *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
-            partial(Door, contracts=contracts, operations=operations, observer=observer),
+            partial(ExceptionMiddleware, contracts=contracts, operations=operations, access_log=access_log),
             partial(RouteTable, settings=settings),
             SecurityMiddleware,
             LifespanMiddleware,
         ],
-        security_map={"apiKey": partial(ApiKey, placement)},
+        security_map={"apiKey": partial(ApiKey, executors)},
     )
     for contract in contracts:
         app.add_api(
@@ -90,14 +90,14 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
             name=contract.stem,
             resolver=RelativeResolver(f"handlers.{contract.stem}"),
             settings=settings,
-            placement=placement,
-            counters=counters,
+            executors=executors,
+            rate_limit_storage=rate_limit_storage,
         )
     return app
 
 
 @contextmanager
-def tracing(endpoint: str, observer: Observer) -> Iterator[None]:
+def tracing(endpoint: str, access_log: AccessLog) -> Iterator[None]:
     """Send traces while the context lasts, where a collector is named; without one the library is not even loaded."""
     if not endpoint:
         yield
@@ -105,9 +105,9 @@ def tracing(endpoint: str, observer: Observer) -> Iterator[None]:
     from server.telemetry.tracing import Traces  # noqa: PLC0415  # takes memory and time
 
     traces = Traces(endpoint)
-    observer.listeners.append(traces)
+    access_log.listeners.append(traces)
     try:
         yield
     finally:
-        observer.listeners.remove(traces)
+        access_log.listeners.remove(traces)
         traces.close()

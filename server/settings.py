@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from models.messages import LANGUAGES
-from models.settings import Rules
+from models.settings import DirectorySettings
 from server.connection.client_ip import Network, read_networks
 from server.contract.csrf import is_origin
 from server.jobs.delivery import smtp, webhook
@@ -19,8 +19,8 @@ from server.jobs.delivery.mail import check_sender
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
 AT_LEAST_ONE = (
-    *("workers", "hash_slots", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
-    *("store_threads", "store_deadline_seconds", "delivery_tries", "request_seconds", "max_connections"),
+    *("workers", "hash_concurrency", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
+    *("database_pool_size", "database_timeout_seconds", "delivery_max_attempts", "request_seconds", "max_connections"),
     *("max_url_bytes", "max_headers", "max_header_bytes", "max_json_depth"),
     *("max_sessions", "max_friends", "max_applications", "max_invitations", "max_page_size"),
 )
@@ -33,7 +33,7 @@ class SettingError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Rules):
+class Settings(DirectorySettings):
     """The directory's rules and the server's own settings; each field is read from `ROLLBOOK_<FIELD>`."""
 
     bind: str = "127.0.0.1:8000"
@@ -58,12 +58,12 @@ class Settings(Rules):
     request_seconds: int = 30
     shutdown_seconds: int = 30
     keepalive_seconds: int = 5
-    store_threads: int = 4
+    database_pool_size: int = 4
     hash_queue: int = 64
     hash_deadline_seconds: int = 5
     retry_after_seconds: int = 1
     validate_responses: bool = True
-    ledger: str = ""
+    contract_coverage: str = ""
     mail_from: str = "rollbook@localhost"
     smtp_url: str = field(default="", repr=False)
     sms_webhook_url: str = field(default="", repr=False)

@@ -1,4 +1,4 @@
-"""One driver per contract, all with the same verbs, so that a test can walk through five doors alike."""
+"""One driver per contract, all with the same verbs, so that a test can walk through five clients alike."""
 
 import base64
 import hashlib
@@ -11,12 +11,12 @@ from starlette.testclient import TestClient
 
 from models import clock
 from models.access_key import AccessKey
-from models.db.database import unit_of_work
+from models.db.database import transaction
 
 INDEXY = "/indexy-api/api/v1/users"
 
 
-class Door:
+class ContractClient:
     """A contract seen from its client. A credential is what the contract gave at login."""
 
     stem: str
@@ -68,7 +68,7 @@ class Door:
         return self.succeeded(self.use(credential))
 
 
-class Dbms(Door):
+class Dbms(ContractClient):
     """数据库接口管理系统."""
 
     stem = "dbms"
@@ -113,7 +113,7 @@ class Dbms(Door):
         return answer.is_success
 
 
-class Sso(Door):
+class Sso(ContractClient):
     """sso单点登录系统."""
 
     stem = "sso"
@@ -150,7 +150,7 @@ class Sso(Door):
         return bool(answer.json()["code"] == "OK")
 
 
-class Signed(Door):
+class Signed(ContractClient):
     """用户; makes an access key of its own, unless it is given one."""
 
     stem = "signed"
@@ -161,9 +161,9 @@ class Signed(Door):
 
     @staticmethod
     def make_key() -> str:
-        """Make the access key of the doors."""
-        with unit_of_work():
-            return AccessKey.create("doors").accesskey
+        """Make the access key of the clients."""
+        with transaction():
+            return AccessKey.create("clients").accesskey
 
     def act(self, action: str, **request: Any) -> Response:
         """Send one signed request."""
@@ -174,7 +174,7 @@ class Signed(Door):
         expires = clock.now() + 3600
         message = f"GET\n\n\n{expires}\n/openapi/user{action}"
         digest = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
-        return {"accessid": "doors", "expires": str(expires), "signature": base64.b64encode(digest).decode()}
+        return {"accessid": "clients", "expires": str(expires), "signature": base64.b64encode(digest).decode()}
 
     def register(self, username: str, password: str) -> Response:
         return self.act("register", userid=username, password=password)
@@ -203,7 +203,7 @@ class Signed(Door):
         return "errno" not in answer.json()
 
 
-class Annotation(Door):
+class Annotation(ContractClient):
     """用户部分及导出."""
 
     stem = "annotation"
@@ -251,7 +251,7 @@ class Annotation(Door):
         return bool(answer.json()["ret"] == 0)
 
 
-class Indexy(Door):
+class Indexy(ContractClient):
     """智能论文系统; its sessions are asked for under the guarded policy only."""
 
     stem = "indexy"
@@ -320,6 +320,6 @@ class Indexy(Door):
         return bool(answer.json()["success"])
 
 
-def open_doors(client: TestClient) -> dict[str, Door]:
+def open_clients(client: TestClient) -> dict[str, ContractClient]:
     """Return one driver per contract."""
     return {door.stem: door(client) for door in (Dbms, Sso, Signed, Annotation, Indexy)}

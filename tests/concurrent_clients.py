@@ -19,7 +19,7 @@ NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True)
 class Client:
-    """A client with five doors and connections of its own."""
+    """A client with five clients and connections of its own."""
 
     dbms: Dbms
     sso: Sso
@@ -58,7 +58,7 @@ class Crowd:
 
 @contextmanager
 def gather(url: str, clients: int, key: str) -> Iterator[Crowd]:
-    """Bring so many clients to a server. key: the access key `doors`."""
+    """Bring so many clients to a server. key: the access key `clients`."""
     limits = httpx2.Limits(max_keepalive_connections=0)  # each request comes to whichever worker is free
     with ExitStack() as stack:
         opened = [

@@ -24,7 +24,7 @@ import models
 from models import settings as directory_settings
 from models.account import Account
 from models.audit.events import AuditEvent, AuditHead
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.db.postgres import Postgres
 from models.db.transaction import Sqlite
 from models.migrations import migrate
@@ -181,21 +181,21 @@ def _engine_is_chosen(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def contract_coverage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file in which every server of the suite, in this process or not, notes what it answers."""
-    file = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    file = tmp_path_factory.mktemp("contract_coverage") / "contract_coverage.jsonl"
     file.touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLBOOK_LEDGER", str(file))
-        patch.setitem(CHEAP, "ROLLBOOK_LEDGER", str(file))
+        patch.setenv("ROLLBOOK_CONTRACT_COVERAGE", str(file))
+        patch.setitem(CHEAP, "ROLLBOOK_CONTRACT_COVERAGE", str(file))
         yield file
 
 
 @pytest.fixture(autouse=True)
-def _test_in_ledger(ledger: Path, request: pytest.FixtureRequest) -> None:
+def _test_in_ledger(contract_coverage: Path, request: pytest.FixtureRequest) -> None:
     """Note which test the lines that follow belong to."""
     on_purpose = request.node.get_closest_marker("breaks_contract") is not None
-    with ledger.open("a") as file:
+    with contract_coverage.open("a") as file:
         file.write(json.dumps({"test": request.node.nodeid, "breaks_contract": on_purpose}) + "\n")
 
 
@@ -211,7 +211,7 @@ def statements() -> Iterator[set[str]]:
     def serve_in_unit() -> Iterator[None]:
         serving.now = True
         try:
-            with unit_of_work():
+            with transaction():
                 yield
         finally:
             serving.now = False
@@ -224,7 +224,7 @@ def statements() -> Iterator[set[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kind, "execute_sql", execute_and_note)
         for module in ("models.db.database", "server.jobs.cleanup"):
-            patch.setattr(f"{module}.unit_of_work", serve_in_unit)
+            patch.setattr(f"{module}.transaction", serve_in_unit)
         yield seen
 
 
@@ -347,7 +347,7 @@ def register(settings: Settings) -> Callable[..., Account]:
     """Makes accounts: `register(username="alice", password="correct horse", **profile)`."""
 
     def make(username: str = "alice", password: str = "correct horse", **profile: Any) -> Account:
-        with unit_of_work():
+        with transaction():
             return Account.register(username, password, **profile)
 
     return make

@@ -1,4 +1,4 @@
-"""The contract ledger: what the specs declare, line by line, beside what servers were seen to answer."""
+"""The contract contract_coverage: what the specs declare, line by line, beside what servers were seen to answer."""
 
 import json
 from collections import Counter

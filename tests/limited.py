@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import database, run_unit
+from models.db.database import database, run_transaction
 from models.rate_counter import RateCounter
 from models.session import Session
 from server.specs import load_contracts
@@ -47,10 +47,10 @@ class World:
     """What the requests need to be there."""
 
     def __init__(self) -> None:
-        self.accesskey = run_unit(lambda: AccessKey.create("doors", "a-key-of-the-tests")).accesskey
-        self.alice = run_unit(lambda: Account.register("alice", RIGHT, mobile="13345587000"))
-        session = run_unit(lambda: Session.open(self.alice, "annotation", COOKIE))
-        run_unit(lambda: Session.update(expires=clock.now() * 2).where(Session.id == session.id).execute())
+        self.accesskey = run_transaction(lambda: AccessKey.create("clients", "a-key-of-the-tests")).accesskey
+        self.alice = run_transaction(lambda: Account.register("alice", RIGHT, mobile="13345587000"))
+        session = run_transaction(lambda: Session.open(self.alice, "annotation", COOKIE))
+        run_transaction(lambda: Session.update(expires=clock.now() * 2).where(Session.id == session.id).execute())
 
     def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
         """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
@@ -119,7 +119,7 @@ class World:
         expires = clock.now() + 3600
         message = f"GET\n\n\n{expires}\n/openapi/user{request['action']}"
         digest = hmac.digest(self.accesskey.encode(), message.encode(), hashlib.sha1)
-        signature = {"accessid": "doors", "expires": expires, "signature": base64.b64encode(digest).decode()}
+        signature = {"accessid": "clients", "expires": expires, "signature": base64.b64encode(digest).decode()}
         return {"method": "GET", "url": "/openapi/user", "params": {**request, **signature}}
 
 

@@ -10,7 +10,7 @@ from httpx2 import Response
 from hypothesis import strategies as st
 
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.project import Project as StoredProject
 from tests.concurrent_clients import Client, fresh
 from tests.state_machine.circles import Circles, Project
@@ -96,7 +96,7 @@ class Befriending(World):
         self.client = client
         self.names = fresh("alice", "bob", "carol")
         self.sessions = [client.annotation.credential(client.annotation.register(n, PASSWORD)) for n in self.names]
-        with unit_of_work():
+        with transaction():
             accounts = [Account.by_username(name) for name in self.names]
             self.project = StoredProject.import_graph("三国", accounts[0], []).id
         self.ids = [account.id for account in accounts]
@@ -200,8 +200,8 @@ class Entering(World):
         return client.indexy.delete(id)
 
     def _door(self, client: Client, act: Act) -> Any:
-        doors = {"register": "sso", "change job": "indexy", "leave": "indexy", "log in": self.STEMS[act.who]}
-        return client.by(doors.get(act.what, "dbms"))
+        clients = {"register": "sso", "change job": "indexy", "leave": "indexy", "log in": self.STEMS[act.who]}
+        return client.by(clients.get(act.what, "dbms"))
 
     def succeeded(self, act: Act, answer: Response) -> bool:
         return bool(self._door(self.client, act).succeeded(answer))

@@ -103,7 +103,7 @@ class Receiver(ThreadingHTTPServer):
         """Return where to post."""
         return f"{self.scheme}://localhost:{self.server_address[1]}/hook?key=of-the-gateway"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_ip: Any) -> None:
         """Say nothing of clients that hang up."""
 
 

@@ -23,7 +23,7 @@ import peewee
 
 from models import clock, settings
 from models.actor import current
-from models.db.cached_query import Prepared, PreparedStatement
+from models.db.cached_query import CachedQuery, CachedStatement
 from models.db.database import Model, database
 
 log = logging.getLogger("rollbook.audit")
@@ -159,7 +159,7 @@ def _record(event: Event, account: int | None, detail: dict[str, Any], also_if_r
     contract, address, actor = current.get()()
     told = orjson.dumps(detail, option=orjson.OPT_SORT_KEYS).decode()
     said = {"account": account, "actor": actor, "contract": contract, "address": address, "detail": told}
-    database.do_last(partial(_append, event, said), also_if_refused)
+    database.before_commit(partial(_append, event, said), also_if_refused)
 
 
 def _append(event: Event, said: dict[str, Any]) -> None:
@@ -200,7 +200,7 @@ def _write(head: AuditHead, event: Event, said: dict[str, Any]) -> bool:
 
 def purge(batch: int) -> int:
     """Forget up to a batch of the oldest events, those that are older than the rules keep them; return how many."""
-    kept = settings.current.audit_seconds
+    kept = settings.current.audit_retention_seconds
     if not kept:
         return 0
     too_old = clock.now() - kept
@@ -213,7 +213,7 @@ def purge(batch: int) -> int:
     if head is None or not head.is_sealed():
         return 0  # who broke the chain does not get the traces cleared away
     if newest.id <= head.purged:
-        return 0  # another housekeeper was faster
+        return 0  # another cleanup was faster
     AuditEvent.delete().where(AuditEvent.id <= newest.id).execute()
     head.purged, head.purged_chain = newest.id, newest.chain
     head.store()
@@ -234,8 +234,10 @@ def _fits(seal: str, message: bytes) -> bool:
 
 
 COLUMNS: list[str] = AuditEvent._meta.sorted_field_names
-APPEND = PreparedStatement(lambda: AuditEvent.insert(dict.fromkeys(COLUMNS, 0)).on_conflict_ignore())
-LOCK = Prepared(AuditHead, lambda: AuditHead.update(last=AuditHead.last).where(AuditHead.id == 0).returning(AuditHead))
-STORE = PreparedStatement(
+APPEND = CachedStatement(lambda: AuditEvent.insert(dict.fromkeys(COLUMNS, 0)).on_conflict_ignore())
+LOCK = CachedQuery(
+    AuditHead, lambda: AuditHead.update(last=AuditHead.last).where(AuditHead.id == 0).returning(AuditHead)
+)
+STORE = CachedStatement(
     lambda: AuditHead.update(purged=0, purged_chain="", last=0, last_chain="", seal="").where(AuditHead.id == 0)
 )

@@ -16,7 +16,7 @@ from models.db.database import database
 Row = TypeVar("Row", bound=peewee.Model)
 
 
-class PreparedStatement:
+class CachedStatement:
     """A statement by values that come later. build: returns it, with any value where one is to come."""
 
     def __init__(self, build: Callable[[], Any]) -> None:
@@ -32,7 +32,7 @@ class PreparedStatement:
         return store.execute_sql(text, values)
 
 
-class Prepared(PreparedStatement, Generic[Row]):
+class CachedQuery(CachedStatement, Generic[Row]):
     """A statement that returns one row.
 
     Its columns must be all of `model`'s, then all of the model that the foreign key `joined` refers to, if any.
@@ -49,8 +49,8 @@ class Prepared(PreparedStatement, Generic[Row]):
         A miss takes as long as a hit, so that time does not tell who is known.
         """
         row = self.execute(*values).fetchone()
-        revived = self._revive(row or self._blank())
-        return revived if row else None
+        instance = self._from_row(row or self._blank())
+        return instance if row else None
 
     def _blank(self) -> tuple[None, ...]:
         others = self.model._meta.fields[self.joined].rel_model._meta.sorted_field_names if self.joined else ()
@@ -58,15 +58,15 @@ class Prepared(PreparedStatement, Generic[Row]):
 
     def one(self, *values: Any) -> Row:
         """Run a statement that always returns a row; return it as a model."""
-        return self._revive(self.execute(*values).fetchone())
+        return self._from_row(self.execute(*values).fetchone())
 
-    def _revive(self, row: tuple[Any, ...]) -> Row:
+    def _from_row(self, row: tuple[Any, ...]) -> Row:
         names: list[str] = self.model._meta.sorted_field_names
-        revived: Row = _fill(self.model, row[: len(names)])
+        instance: Row = _fill(self.model, row[: len(names)])
         if self.joined:
             other = self.model._meta.fields[self.joined].rel_model
-            revived.__rel__[self.joined] = _fill(other, row[len(names) :])
-        return revived
+            instance.__rel__[self.joined] = _fill(other, row[len(names) :])
+        return instance
 
 
 def _fill(model: Any, values: tuple[Any, ...]) -> Any:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import peewee
 
 from models.db.postgres import Postgres
-from models.db.transaction import LOST, Sqlite
+from models.db.transaction import CONNECTION_ERRORS, Sqlite
 
 Result = TypeVar("Result")
 
@@ -96,31 +96,31 @@ def instead(other: Any) -> Iterator[None]:
         database.initialize(usual)
 
 
-def unit_of_work() -> Any:
+def transaction() -> Any:
     """Return the context in which one request changes the store, or does not."""
-    return database.unit_of_work()
+    return database.request_transaction()
 
 
-def within(seconds: float, work: Callable[[], Result]) -> Result:
+def timeout(seconds: float, work: Callable[[], Result]) -> Result:
     """Do work of which the store may take so many seconds, however many statements that are."""
-    result: Result = database.within(seconds, work)
+    result: Result = database.timeout(seconds, work)
     return result
 
 
-def run_unit(work: Callable[[], Result]) -> Result:
+def run_transaction(work: Callable[[], Result]) -> Result:
     """Run work as one unit; run it again where another unit was faster, or a connection turned out to be dead."""
     for tried in range(1, TRIES + 1):
         try:
-            with unit_of_work():
+            with transaction():
                 return work()
-        except LOST as error:
+        except CONNECTION_ERRORS as error:
             if tried == TRIES or not database.may_be_repeated(error):
                 raise
             sleep(PAUSE_SECONDS * tried)
     raise AssertionError("unreachable")
 
 
-def run_hastily(work: Callable[[], Result]) -> Result:
+def run_without_fsync(work: Callable[[], Result]) -> Result:
     """Run work as one unit of which nothing is lost that matters if the power fails a moment later."""
-    with database.in_haste():
-        return run_unit(work)
+    with database.without_fsync():
+        return run_transaction(work)

@@ -14,7 +14,7 @@ AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
 """Context that turns errors of a driver into Peewee's, as they come from everything that goes through it."""
 
 
-class Upkeep:
+class Maintenance:
     """Mixin of both engines; `self` is a Peewee database."""
 
     def read(self: Any, table: Any) -> Iterator[tuple[Any, ...]]:
@@ -35,8 +35,8 @@ def _into(table: Any) -> str:
     return f'"{table._meta.table_name}" ({names})'
 
 
-class SqliteUpkeep(Upkeep):
-    """Upkeep of the embedded store."""
+class SqliteMaintenance(Maintenance):
+    """Maintenance of the embedded store."""
 
     @contextmanager
     def patience(self: Any) -> Iterator[None]:
@@ -77,7 +77,7 @@ class SqliteUpkeep(Upkeep):
         kept = self.execute_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
         return int(kept[0]) if kept else int(table.select(peewee.fn.MAX(table.id)).scalar(self) or 0)
 
-    def number_on(self: Any, table: Any, last: int) -> None:
+    def set_sequence(self: Any, table: Any, last: int) -> None:
         """Give numbers beyond this one from now on. A table whose numbers may come back goes by its rows instead."""
         name = table._meta.table_name
         made = self.execute_sql("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
@@ -93,19 +93,19 @@ class SqliteUpkeep(Upkeep):
                 yield str(line)
 
 
-class PostgresUpkeep(Upkeep):
-    """Upkeep of a store of its own."""
+class PostgresMaintenance(Maintenance):
+    """Maintenance of a store of its own."""
 
     @contextmanager
     def patience(self: Any) -> Iterator[None]:
         """Let the store take as long as it needs inside, up to a day."""
-        self._unit.left = float(DAY)
+        self._transaction.remaining_seconds = float(DAY)
         try:
             self.execute_sql("SET statement_timeout = 0")
             self.execute_sql("SET idle_in_transaction_session_timeout = 0")
             yield
         finally:
-            self._unit.left = None
+            self._transaction.remaining_seconds = None
 
     @contextmanager
     def snapshot(self: Any) -> Iterator[None]:
@@ -133,7 +133,7 @@ class PostgresUpkeep(Upkeep):
         last, given = self.execute_sql(f"SELECT last_value, is_called FROM {self._sequence(table)}").fetchone()  # noqa: S608
         return int(last) if given else 0
 
-    def number_on(self: Any, table: Any, last: int) -> None:
+    def set_sequence(self: Any, table: Any, last: int) -> None:
         """Give numbers beyond this one from now on."""
         self.execute_sql("SELECT setval(%s, %s, %s)", (self._sequence(table), max(last, 1), last > 0))
 

@@ -9,7 +9,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
 from models import settings
-from models.db.maintenance import PostgresUpkeep
+from models.db.maintenance import PostgresMaintenance
 from models.db.transaction import State, UnitOfWork
 
 CONFLICTS = ("40001", "40P01")
@@ -47,7 +47,7 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer. Raises OperationalError when time is up."""
         left = self.unit.left
-        most = settings.current.store_deadline_seconds + SLACK_SECONDS if left is None else left
+        most = settings.current.database_timeout_seconds + SLACK_SECONDS if left is None else left
         began = monotonic()
         try:
             if most <= 0:
@@ -59,10 +59,10 @@ class Connection(psycopg.Connection[Any]):
             raise
         finally:
             if left is not None:
-                self.unit.left = left - (monotonic() - began)
+                self.unit.remaining_seconds = left - (monotonic() - began)
 
 
-class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
+class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
     """A server, or several of which one leads."""
 
     _away_until = 0.0
@@ -75,15 +75,15 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
         """Return a text column as it is ordered by code points, whatever the order of the database is."""
         return peewee.Expression(text, "COLLATE", peewee.SQL('"C"'))
 
-    def begin_now(self) -> None:
+    def begin_immediate(self) -> None:
         """Begin the unit's transaction; wait for other units that read what they then change."""
         self._begin()
-        left = self._unit.left or 0
-        if left > settings.current.store_deadline_seconds:
+        left = self._transaction.left or 0
+        if left > settings.current.database_timeout_seconds:
             self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(left * 1000)),))
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
 
-    def held(self, query: Any) -> Any:
+    def for_share(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends."""
         return query.for_update("FOR SHARE")
 
@@ -99,17 +99,19 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
     def may_be_repeated(self, error: BaseException) -> bool:
         """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
         state = _sqlstate(error)
-        return state in CONFLICTS or (state in GONE and not self._unit.settled and not self._unit.away)
+        return state in CONFLICTS or (
+            state in GONE and not self._transaction.commit_sent and not self._transaction.away
+        )
 
     def _connect(self) -> Connection:
         """Open a connection; while the store is known to be away, say so at once."""
         if monotonic() < self._away_until:
-            self._unit.away = True
+            self._transaction.away = True
             raise psycopg.OperationalError("the store was away a moment ago")
-        if self._unit.left is not None and self._unit.left <= 0:
-            self._unit.away = True
+        if self._transaction.remaining_seconds is not None and self._transaction.left <= 0:
+            self._transaction.away = True
             raise psycopg.OperationalError("the store has taken all the time that it may")
-        milliseconds = settings.current.store_deadline_seconds * 1000
+        milliseconds = settings.current.database_timeout_seconds * 1000
         limits = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
         given = psycopg.conninfo.conninfo_to_dict(self.database).get("options") or ""
         began = monotonic()
@@ -117,20 +119,20 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
             connection = Connection.connect(self.database, options=f"{given} {limits}", **OPTIONS)
         except psycopg.Error:
             self._away_until = monotonic() + PAUSE_SECONDS
-            self._unit.away = True
+            self._transaction.away = True
             raise
         finally:
-            if self._unit.left is not None:
-                self._unit.left -= monotonic() - began
-        connection.unit = self._unit
+            if self._transaction.remaining_seconds is not None:
+                self._transaction.remaining_seconds -= monotonic() - began
+        connection.unit = self._transaction
         connection.autocommit = True
         connection.add_notice_handler(self._hear)
         return connection
 
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
         """Take a commit that a standby has not confirmed for one that may be lost."""
-        if self._unit.settled and notice.severity_nonlocalized == "WARNING":
-            self._unit.away = True
+        if self._transaction.commit_sent and notice.severity_nonlocalized == "WARNING":
+            self._transaction.away = True
 
     def _finish(self, commit: bool) -> None:
         """End the transaction.
@@ -142,7 +144,7 @@ class Postgres(UnitOfWork, PostgresUpkeep, peewee.PostgresqlDatabase):
         super()._finish(commit and not failed)
         if commit and failed:
             raise peewee.InternalError("a failed transaction was to be committed")
-        if commit and self._unit.away:
+        if commit and self._transaction.away:
             raise peewee.OperationalError("the commit was not confirmed")
 
     def _is_spoilt(self, error: BaseException) -> bool:

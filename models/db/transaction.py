@@ -11,26 +11,26 @@ from typing import Any, TypeVar
 
 import peewee
 
-from models.db.maintenance import SqliteUpkeep
+from models.db.maintenance import SqliteMaintenance
 from models.errors import DirectoryError
 
 Result = TypeVar("Result")
 
 READS = ("SELECT", "WITH", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK")
-LOST = (peewee.OperationalError, peewee.InterfaceError)
+CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
 
 
 class State(local):
     """What a store knows of the unit that a thread is in."""
 
     active = False
-    settled = False
+    commit_sent = False
     """The commit was sent: whatever is heard after that, it may have happened."""
     away = False
     """The store could not be reached, or let the unit wait for too long."""
     last: list[tuple[Callable[[], Any], bool]] | None = None
     """What is to be done last, and whether also where the unit is refused."""
-    left: float | None = None
+    remaining_seconds: float | None = None
     """Seconds that the store may still take of the work at hand; None: each statement has its own."""
 
 
@@ -43,12 +43,12 @@ class Unit:
     def __enter__(self) -> None:
         state = self.store._unit
         state.active = True
-        state.settled = state.away = False
+        state.commit_sent = state.away = False
         state.last = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         try:
-            if isinstance(error, LOST):
+            if isinstance(error, CONNECTION_ERRORS):
                 self.store._abandon(error)
             else:
                 self._finish(error)
@@ -67,7 +67,7 @@ class Unit:
                 work()
             if keep or last:
                 self.store._finish(commit=True)
-        except LOST as lost:
+        except CONNECTION_ERRORS as lost:
             self.store._abandon(lost)
             raise
         except BaseException:
@@ -79,47 +79,47 @@ class UnitOfWork:
     """Mixin that lets a database begin a transaction at the first write of a unit of work."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._unit = State()
+        self._transaction = State()
         super().__init__(*args, **options)
 
-    def unit_of_work(self) -> Unit:
+    def request_transaction(self) -> Unit:
         """Return the context that commits what is written inside when it ends well, and else undoes it."""
         return Unit(self)
 
-    def in_haste(self) -> Any:
+    def without_fsync(self) -> Any:
         """Return the context in which a commit need not reach the disk; most stores write many at once anyway."""
         return nullcontext()
 
-    def within(self, seconds: float, work: Callable[[], Result]) -> Result:
+    def timeout(self, seconds: float, work: Callable[[], Result]) -> Result:
         """Do work of which the store may take so many seconds, however many statements that are."""
-        before, self._unit.left = self._unit.left, seconds
+        before, self._transaction.remaining_seconds = self._transaction.remaining_seconds, seconds
         try:
             return work()
         finally:
-            self._unit.left = before
+            self._transaction.remaining_seconds = before
 
-    def begin_now(self) -> None:
+    def begin_immediate(self) -> None:
         """Begin the unit's transaction before its first write, for a verb that must read what it then changes.
 
         Of the units that do so, one runs at a time.
         """
         self._begin()
 
-    def do_last(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
+    def before_commit(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
         """Do this work right before the unit commits, so that a lock that it takes is held only for a moment.
 
         also_if_refused: do it also where the directory refuses and the unit is undone, in a transaction of its own.
         Outside a unit it is done at once.
         """
-        if not self._unit.active:
+        if not self._transaction.active:
             with self.atomic():
                 work()
-        elif self._unit.last is None:
-            self._unit.last = [(work, also_if_refused)]
+        elif self._transaction.last is None:
+            self._transaction.last = [(work, also_if_refused)]
         else:
-            self._unit.last.append((work, also_if_refused))
+            self._transaction.last.append((work, also_if_refused))
 
-    def held(self, query: Any) -> Any:
+    def for_share(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends; it must have written already."""
         return query
 
@@ -140,18 +140,18 @@ class UnitOfWork:
         return depth
 
     def _begin(self: Any) -> None:
-        if self._unit.active and not self.in_transaction():
-            self._unit.active = False  # what begins the transaction passes here again
+        if self._transaction.active and not self.in_transaction():
+            self._transaction.active = False  # what begins the transaction passes here again
             try:
                 self.session_start()
             finally:
-                self._unit.active = True
+                self._transaction.active = True
 
     def _finish(self: Any, commit: bool) -> None:
         if not self.in_transaction():
             return
         if commit:
-            self._unit.settled = True
+            self._transaction.commit_sent = True
             self.session_commit()
         else:
             self.session_rollback()
@@ -159,7 +159,7 @@ class UnitOfWork:
     def _abandon(self: Any, error: BaseException) -> None:
         """Roll back; close a connection that may be of no more use, so that the next unit opens a new one."""
         if not self._is_spoilt(error):
-            with suppress(*LOST):
+            with suppress(*CONNECTION_ERRORS):
                 self._finish(commit=False)
                 return
         with suppress(Exception):
@@ -168,14 +168,14 @@ class UnitOfWork:
 
     def _is_spoilt(self: Any, error: BaseException) -> bool:
         """Tell whether a connection is to be given up after this error."""
-        return self._unit.settled or not self.is_connection_usable()
+        return self._transaction.commit_sent or not self.is_connection_usable()
 
 
-class Sqlite(UnitOfWork, SqliteUpkeep, peewee.SqliteDatabase):
+class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
 
     @contextmanager
-    def in_haste(self) -> Iterator[None]:
+    def without_fsync(self) -> Iterator[None]:
         """Leave it to the next lasting commit to wait for the disk."""
         self.execute_sql("PRAGMA synchronous = normal")
         try:

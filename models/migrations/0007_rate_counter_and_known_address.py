@@ -1,4 +1,4 @@
-"""Counters of limited requests, and the addresses from which accounts log in."""
+"""RateLimitStorage of limited requests, and the addresses from which accounts log in."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
-from models.db.database import database, unit_of_work, within
+from models.db.database import database, timeout, transaction
 from models.settings import DAY
 
 FOLDER = Path(__file__).parent
@@ -26,12 +26,12 @@ def migrate() -> list[str]:
 
     Of many that start together one migrates, the others wait and find nothing to do. Raises StoreTooNew.
     """
-    return within(AS_LONG_AS_IT_TAKES, _migrate)
+    return timeout(AS_LONG_AS_IT_TAKES, _migrate)
 
 
 def _migrate() -> list[str]:
-    with unit_of_work():
-        database.begin_now()
+    with transaction():
+        database.begin_immediate()
         runner = _runner()
         unknown = [step.name for step in runner.status() if step.path is None]
         if unknown:

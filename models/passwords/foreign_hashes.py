@@ -61,7 +61,7 @@ SALT_BYTES = Range(4, 64)
 """Of salted SHA-256."""
 
 
-class Form(NamedTuple):
+class Scheme(NamedTuple):
     """One way in which another system writes a hash.
 
     bounds: raises BadHash for a hash that cannot be taken over, ValueError for one that cannot be read.
@@ -105,7 +105,7 @@ def matches(stored: str, password: str) -> bool:
         return False
 
 
-def _form(stored: str) -> Form | None:
+def _form(stored: str) -> Scheme | None:
     return next((form for form in FOREIGN if stored.startswith(form.prefixes)), None)
 
 
@@ -184,8 +184,8 @@ def _decode(text: str) -> bytes:
 
 
 FOREIGN = (
-    Form(("$2a$", "$2b$", "$2y$"), _bound_bcrypt, _check_bcrypt),
-    Form(("pbkdf2_sha256$",), _bound_pbkdf2, _check_pbkdf2),
-    Form(("$scrypt$",), _bound_scrypt, _check_scrypt),
-    Form(("sha256$",), _bound_sha256, _check_sha256),
+    Scheme(("$2a$", "$2b$", "$2y$"), _bound_bcrypt, _check_bcrypt),
+    Scheme(("pbkdf2_sha256$",), _bound_pbkdf2, _check_pbkdf2),
+    Scheme(("$scrypt$",), _bound_scrypt, _check_scrypt),
+    Scheme(("sha256$",), _bound_sha256, _check_sha256),
 )

@@ -46,7 +46,7 @@ def _step_back() -> None:
 
 def hash(password: str) -> str:
     """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
-    return _slots(settings.current.hash_slots).submit(_current().hash, password).result()
+    return _slots(settings.current.hash_concurrency).submit(_current().hash, password).result()
 
 
 def hash_new(password: str, *usernames: str) -> str:
@@ -60,7 +60,7 @@ def verify(hashed: str, password: str) -> bool:
 
     A wrong one takes at least the time of Argon2id, whatever it was hashed by.
     """
-    slots = _slots(settings.current.hash_slots)
+    slots = _slots(settings.current.hash_concurrency)
     if not hashed.startswith(foreign_hashes.ARGON2):
         matches = slots.submit(foreign_hashes.matches, hashed, password).result()
         if not matches:

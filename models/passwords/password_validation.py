@@ -5,7 +5,7 @@ from functools import cache
 
 from models import settings
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
-from models.names import fold
+from models.names import normalize
 
 PRODUCT = "rollbook"
 AROUND = string.digits + string.punctuation + " "
@@ -23,15 +23,15 @@ def check(password: str, *usernames: str) -> None:
     shortest = settings.current.password_min_length
     if len(password) < shortest:
         raise PasswordTooShort(shortest)
-    folded = fold(password)
-    if folded in map(fold, usernames):
+    folded = normalize(password)
+    if folded in map(normalize, usernames):
         raise PasswordIsUsername
     if folded in common() or folded.strip(AROUND) in _near_at_hand():
         raise PasswordCommon
 
 
 def _near_at_hand() -> set[str]:
-    return {fold(word.strip()) for word in (PRODUCT, *filter(None, settings.current.password_words.split(",")))}
+    return {normalize(word.strip()) for word in (PRODUCT, *filter(None, settings.current.password_words.split(",")))}
 
 
 @cache

@@ -19,7 +19,7 @@ UNIQUE = {"id": "id", "username_key": "username", "email_key": "email", "mobile"
 """Columns of which every value is one account's, by their names in a file."""
 
 
-class Arrival(Model):
+class StagedAccount(Model):
     """An account on its way in, numbered by its line; seen by this connection only, and gone with it."""
 
     line = peewee.BigIntegerField(primary_key=True)
@@ -48,7 +48,7 @@ class Arrival(Model):
         temporary = True
 
 
-class Admitted(NamedTuple):
+class Inserted(NamedTuple):
     """How many accounts were new, and how many were there already."""
 
     added: int
@@ -56,75 +56,82 @@ class Admitted(NamedTuple):
 
 
 @contextmanager
-def gathered(rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
-    """Gather arrivals beside the directory, without a lock that others would wait for; forget them afterwards.
+def staged(rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Gather staged accounts beside the directory, without a lock that others would wait for; forget them afterwards.
 
     rows: values by column, those left out have their default.
     """
-    Arrival.drop_table(safe=True)
-    Arrival.create_table(safe=False)
+    StagedAccount.drop_table(safe=True)
+    StagedAccount.create_table(safe=False)
     try:
-        database.load(Arrival, map(_complete, rows))
+        database.load(StagedAccount, map(_complete, rows))
         yield
     finally:
-        Arrival.drop_table(safe=True)
+        StagedAccount.drop_table(safe=True)
 
 
-def admit() -> Admitted:
-    """Take the arrivals into the directory, those without an id or time with the next and this; within a unit of work.
+def insert() -> Inserted:
+    """Insert the staged accounts, those without an id or time with the next and this; within a transaction.
 
-    Whoever is there already, with the same values wherever the arrival has one, stays as it is; passwords may differ,
-    since they are hashed anew at a login. `conflicts` must have told of none.
+    An account that exists already, with the same values wherever the staged one has some, stays as it is; passwords
+    may differ, since they are hashed anew at a login. `conflicts` must have found none.
     """
-    new = ~Arrival.known
+    new = ~StagedAccount.known
     columns = [getattr(Account, name) for name in (*COLUMNS, "created", "updated")]
     now = clock.now()
     values = [
-        *(getattr(Arrival, name) for name in COLUMNS),
-        peewee.fn.COALESCE(Arrival.created, now),
-        peewee.fn.COALESCE(Arrival.updated, Arrival.created, now),
+        *(getattr(StagedAccount, name) for name in COLUMNS),
+        peewee.fn.COALESCE(StagedAccount.created, now),
+        peewee.fn.COALESCE(StagedAccount.updated, StagedAccount.created, now),
     ]
-    numbered = Arrival.select(Arrival.id, *values).where(new, Arrival.id.is_null(False)).order_by(Arrival.id)
+    numbered = (
+        StagedAccount.select(StagedAccount.id, *values)
+        .where(new, StagedAccount.id.is_null(False))
+        .order_by(StagedAccount.id)
+    )
     Account.insert_from(numbered, [Account.id, *columns]).execute()
-    highest = Arrival.select(peewee.fn.MAX(Arrival.id)).scalar() or 0
-    database.number_on(Account, max(highest, database.last_number(Account)))
-    others = Arrival.select(*values).where(new, Arrival.id.is_null()).order_by(Arrival.line)
+    highest = StagedAccount.select(peewee.fn.MAX(StagedAccount.id)).scalar() or 0
+    database.set_sequence(Account, max(highest, database.last_number(Account)))
+    others = StagedAccount.select(*values).where(new, StagedAccount.id.is_null()).order_by(StagedAccount.line)
     Account.insert_from(others, columns).execute()
     _count_in(new)
-    total, added = Arrival.select().count(), Arrival.select().where(new).count()
-    return Admitted(added, total - added)
+    total, added = StagedAccount.select().count(), StagedAccount.select().where(new).count()
+    return Inserted(added, total - added)
 
 
 def conflicts() -> Iterator[tuple[int, str]]:
-    """Yield the lines that cannot be admitted, each with the reason; note which accounts are there already."""
-    database.begin_now()
+    """Yield the lines that cannot be inserted, each with the reason; note which accounts are there already."""
+    database.begin_immediate()
     for column, name in UNIQUE.items():
-        field = getattr(Arrival, column)
-        first = peewee.fn.MIN(Arrival.line).over(partition_by=[field]).alias("first")
-        placed = Arrival.select(Arrival.line, first).where(field.is_null(False))
+        field = getattr(StagedAccount, column)
+        first = peewee.fn.MIN(StagedAccount.line).over(partition_by=[field]).alias("first")
+        placed = StagedAccount.select(StagedAccount.line, first).where(field.is_null(False))
         again = peewee.Select([placed], [placed.c.line, placed.c.first]).where(placed.c.line != placed.c.first)
         for line, before in again.bind(database).tuples():
             yield line, f"{name} is on line {before} too"
-    Arrival.update(known=True).where(peewee.fn.EXISTS(_same())).execute()
+    StagedAccount.update(known=True).where(peewee.fn.EXISTS(_same())).execute()
     for column, name in UNIQUE.items():
-        field = getattr(Arrival, column)
-        taken: Any = Arrival.select(Arrival.line).join(Account, on=(field == getattr(Account, column)))
-        for (line,) in taken.where(~Arrival.known).tuples():
+        field = getattr(StagedAccount, column)
+        taken: Any = StagedAccount.select(StagedAccount.line).join(Account, on=(field == getattr(Account, column)))
+        for (line,) in taken.where(~StagedAccount.known).tuples():
             yield line, f"{name} is another account's"
 
 
 def _same() -> Any:
-    """Return the query for the account that an arrival was already."""
+    """Return the query for the account that a staged account was already."""
     given = ("id", *TEXTS, "admin", "disabled", "created")
-    same = [getattr(Arrival, name).is_null() | (getattr(Arrival, name) == getattr(Account, name)) for name in given]
-    return Account.select(peewee.Value(1)).where(Account.username_key == Arrival.username_key, *same)
+    same = [
+        getattr(StagedAccount, name).is_null() | (getattr(StagedAccount, name) == getattr(Account, name))
+        for name in given
+    ]
+    return Account.select(peewee.Value(1)).where(Account.username_key == StagedAccount.username_key, *same)
 
 
 def _count_in(new: Any) -> None:
     """Note the new accounts in their blocks."""
     counted = (
         Account.select((Account.id / SIZE), peewee.fn.COUNT(Account.id))
-        .join(Arrival, on=(Arrival.username_key == Account.username_key))
+        .join(StagedAccount, on=(StagedAccount.username_key == Account.username_key))
         .where(new)
         .group_by(peewee.SQL("1"))
     )
@@ -138,4 +145,4 @@ def _complete(row: Mapping[str, Any]) -> Sequence[Any]:
     return [row.get(name, default) for name, default in DEFAULTS.items()]
 
 
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in Arrival._meta.sorted_fields}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in StagedAccount._meta.sorted_fields}

@@ -7,7 +7,7 @@ from typing import Any
 import peewee
 
 from models import TABLES, migrations
-from models.db.database import database, instead, unit_of_work
+from models.db.database import database, instead, transaction
 from models.errors import StoreInUse, StoreUnsound
 from models.transfer import integrity
 
@@ -22,8 +22,8 @@ def copy_to(target: Any, report: Callable[[int], None] = lambda rows: None) -> d
     source = database.obj
     with source.snapshot(), instead(target), target.patience():
         migrations.migrate()
-        with unit_of_work():
-            database.begin_now()
+        with transaction():
+            database.begin_immediate()
             if any(table.select().exists() for table in TABLES):
                 raise StoreInUse
             rows = {table._meta.table_name: _copy(table, source, target, report) for table in TABLES}
@@ -37,7 +37,7 @@ def _copy(table: Any, source: Any, target: Any, report: Callable[[int], None]) -
     sent, there = _Print(), _Print()
     target.load(table, sent.passing(source.read(table), report))
     if isinstance(table._meta.primary_key, peewee.BigAutoField):
-        target.number_on(table, source.last_number(table))
+        target.set_sequence(table, source.last_number(table))
     for _ in there.passing(target.read(table), lambda rows: None):
         pass
     if (sent.rows, sent.digest()) != (there.rows, there.digest()):

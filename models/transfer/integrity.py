@@ -10,7 +10,7 @@ from models.account import RESERVED, Account
 from models.account_block import SIZE, AccountBlock
 from models.db.database import database
 from models.friendship import Friendship
-from models.names import fold
+from models.names import normalize
 from models.outbox import OutboxMessage
 from models.passwords import foreign_hashes
 from models.project import Entity, Member, Project, Relation
@@ -126,11 +126,11 @@ def _accounts(report: Callable[[int], None]) -> Iterator[Finding]:
 
 
 def _faults(account: Any) -> Iterator[str]:
-    if account.username_key != fold(account.username):
+    if account.username_key != normalize(account.username):
         yield "username_key is not the folded username"
     if account.username_key in RESERVED:
         yield "the username is a path word"
-    if account.email_key != (fold(account.email) if account.email else None):
+    if account.email_key != (normalize(account.email) if account.email else None):
         yield "email_key is not the folded e-mail address"
     if not foreign_hashes.is_known(account.password_hash):
         yield "the password hash is of no known form"

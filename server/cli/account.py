@@ -7,7 +7,7 @@ import typer
 
 from models.account import Account
 from models.audit.events import Event, note
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.departure import delete_account
 from models.migrations import migrate
 from server.cli import account_file, listing, output
@@ -150,7 +150,7 @@ def export_accounts(
     with connected(), progress("Exporting") as report:
         migrate()
         number = account_file.save(HERE / file, force, report)
-        with unit_of_work():
+        with transaction():
             note(Event.EXPORTED, what="accounts", rows=number)
     output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
 

@@ -13,12 +13,12 @@ import peewee
 
 from models.account import RESERVED
 from models.audit.events import Event, note
-from models.db.database import database, unit_of_work
+from models.db.database import database, transaction
 from models.errors import BadHash
-from models.names import fold
+from models.names import normalize
 from models.passwords import foreign_hashes
 from models.transfer import account_import
-from models.transfer.account_import import TEXTS, Admitted
+from models.transfer.account_import import TEXTS, Inserted
 from server.cli import listing
 from server.cli.failure import Refused
 from server.cli.output import time
@@ -92,22 +92,22 @@ def save(file: Path, replace: bool, report: Report) -> int:
     return number
 
 
-def bring_in(file: Path, report: Report) -> tuple[Admitted | None, list[Refusal]]:
+def bring_in(file: Path, report: Report) -> tuple[Inserted | None, list[Refusal]]:
     """Take over all accounts of a file, or none; return how many, or else what is wrong with which lines.
 
     Raises Refused when somebody was faster with one of the accounts.
     """
     refused: list[Refusal] = []
-    with account_import.gathered(_rows(file, refused, report)):
+    with account_import.staged(_rows(file, refused, report)):
         try:
-            with suppress(_Undone), unit_of_work():
+            with suppress(_Undone), transaction():
                 refused += [Refusal(*conflict) for conflict in account_import.conflicts()]
                 if refused:
                     raise _Undone
-                admitted = account_import.admit()
-                if admitted.added:
-                    note(Event.IMPORTED, what="accounts", rows=admitted.added)
-                return admitted, []
+                inserted = account_import.insert()
+                if inserted.added:
+                    note(Event.IMPORTED, what="accounts", rows=inserted.added)
+                return inserted, []
         except peewee.IntegrityError:
             raise Refused("one of the accounts was made by somebody else meanwhile: run it again") from None
     return None, sorted(refused)
@@ -149,11 +149,11 @@ def _columns(line: bytes) -> dict[str, Any]:
     if wrong:
         raise _Wrong(wrong)
     columns: dict[str, Any] = {name: given[name] for name in KEPT if name in given}
-    columns["username_key"] = fold(given["username"])
+    columns["username_key"] = normalize(given["username"])
     if columns["username_key"] in RESERVED:
         raise _Wrong("username: is a path word of a contract")
     if given.get("email") is not None:
-        columns["email_key"] = fold(given["email"])
+        columns["email_key"] = normalize(given["email"])
     if given.get("password") is not None:
         columns["password_hash"] = foreign_hashes.examine(given["password"])
     return columns | {name: _seconds(name, given[name]) for name in ("created", "updated") if name in given}

@@ -9,7 +9,7 @@ import typer
 from models import migrations
 from models.account import Account
 from models.audit.events import Event, note
-from models.db.database import database, store, unit_of_work
+from models.db.database import database, store, transaction
 from models.transfer import database_copy, integrity
 from server.cli import backup as backups
 from server.cli import output
@@ -100,7 +100,7 @@ def check(as_json: AsJson = False) -> None:
     """Examine the store as of one moment, and list what does not hold; change nothing.
 
     Looked at are the engine's own complaints, the schema, references to rows that are gone, and what Rollbook keeps
-    true: friendships go both ways, owners are members, counts count, names fold to their keys, hashes are of a known
+    true: friendships go both ways, owners are members, counts count, names match their keys, hashes are of a known
     form. The exit code is 1 if there is any finding.
     """
     with connected(), progress("Examining") as report, database.snapshot():
@@ -142,5 +142,5 @@ def copy(
 
 
 def _record(event: Event) -> None:
-    with unit_of_work():
+    with transaction():
         note(event, what="store")

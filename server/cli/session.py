@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from models.account import Account
-from models.errors import SessionDead
+from models.errors import InvalidSession
 from models.session import Session
 from server.cli import listing, output
 from server.cli.failure import Refused
@@ -65,7 +65,7 @@ def _find(id: int) -> Session:
     """Find a live session. Raises Refused."""
     try:
         return Session.by_id(id)
-    except SessionDead:
+    except InvalidSession:
         raise Refused(f"session {id}: not live") from None
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from models import actor, settings
 from models.actor import OPERATOR, Caller
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.migrations import migrate
 from server.cli.failure import Refused
 from server.settings import read
@@ -43,5 +43,5 @@ def directory() -> Iterator[None]:
     """Connect, bring the store up to date, and change all that is changed inside, or nothing."""
     with connected():
         migrate()
-        with unit_of_work():
+        with transaction():
             yield

@@ -11,7 +11,7 @@ from server.connection.client_ip import read_address
 from server.settings import LOOPBACK, Settings
 
 
-def own_hosts(settings: Settings) -> Callable[[str], bool]:
+def allowed_hosts(settings: Settings) -> Callable[[str], bool]:
     """Return what tells whether a `Host` header is meant for this server; where it stands open, everything is."""
     if settings.policy != "documented" or settings.host not in LOOPBACK:
         return lambda host: True

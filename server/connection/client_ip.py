@@ -18,7 +18,7 @@ IPV6_SITE = 64
 """Length of the prefix that one client of IPv6 has to itself: it may take any address below that."""
 
 
-def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
+def client_ip(scope: Scope, trusted: Sequence[Network]) -> str:
     """Return the address of the client: of the hops that a request took, the last one that is no trusted proxy.
 
     A hop that cannot be read ends the search at the proxy that passed it on. Empty where the peer has no address.

@@ -11,13 +11,13 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
-from server.connection.allowed_hosts import own_hosts
+from server.connection.allowed_hosts import allowed_hosts
 from server.contract.response import serialize
 
 LOOK_SECONDS = 1.0
 OTHER_FILES = 256
 """What a worker may have open besides connections."""
-FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+FULL = b"HTTP/1.1 503 Service ServiceUnavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 PROBLEM = {
     "Content-Type": "application/problem+json",
@@ -127,7 +127,7 @@ class Worker(gasgi.ASGIWorker):
         self.patience: int = settings.request_seconds
         self.most_before_body: int = 2 * (settings.max_url_bytes + settings.max_header_bytes)
         self.connections: set[Connection] = set()
-        self.is_own_host = own_hosts(settings)
+        self.is_own_host = allowed_hosts(settings)
 
     def init_process(self) -> None:
         """Begin to work, with as many files open as connections may need."""

@@ -5,15 +5,15 @@ from typing import Any
 
 from connexion.operations import AbstractOperation
 
-from handlers.exceptions import Unauthenticated
+from handlers.exceptions import Unauthorized
 from models.account import Account
-from models.errors import AccountNotFound, NotYours
+from models.errors import AccountNotFound, PermissionDenied
 
 ACCOUNTS: dict[str, Callable[[Any], Account]] = {"id": Account.by_id, "id_or_username": Account.find}
 """Path parameters that name an account."""
 
 
-class Guard:
+class Authorization:
     """The rule of one operation under the policy in force.
 
     token: any live session. owner: the session of the account in the path, or an admin's. admin: an admin's.
@@ -24,19 +24,19 @@ class Guard:
         if self.rule not in (None, "token", "owner", "admin"):
             raise ValueError(f"{operation.operation_id}: x-{policy} is {self.rule!r}")
 
-    def admit(self, user: Any, arguments: dict[str, Any], refused: Exception | None = None) -> None:
+    def authorize(self, user: Any, arguments: dict[str, Any], refused: Exception | None = None) -> None:
         """Let a caller pass. refused: why its credential was not accepted, if it had one.
 
-        Raises that, Unauthenticated, NotYours.
+        Raises that, Unauthorized, PermissionDenied.
         """
         if self.rule is None:
             return
         if user is None:
-            raise refused or Unauthenticated("log in first")
+            raise refused or Unauthorized("log in first")
         if self.rule == "token" or user.account.admin:
             return
         if self.rule == "admin" or not self._is_owner(user, arguments):
-            raise NotYours
+            raise PermissionDenied
 
     @staticmethod
     def _is_owner(user: Any, arguments: dict[str, Any]) -> bool:

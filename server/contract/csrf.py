@@ -16,13 +16,13 @@ OWN = ("same-origin", "none")
 """`Sec-Fetch-Site` of this server's own pages, and of what people type in."""
 
 
-class Origins:
+class OriginPolicy:
     """The sites whose pages may do what cookies allow: the server's own, and those that the operator names."""
 
     def __init__(self, named: Iterable[str]) -> None:
         self.named = frozenset(named)
 
-    def admit(self, scope: Scope) -> None:
+    def check(self, scope: Scope) -> None:
         """Let a request pass. Raises Forbidden for one that another site's page makes."""
         headers = Headers(scope=scope)
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")

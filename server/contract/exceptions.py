@@ -1,4 +1,4 @@
-"""The one door where failures become words."""
+"""Where failures become the contract's own words."""
 
 import logging
 import traceback
@@ -16,7 +16,7 @@ from server.contract.operation import Operation, OperationMiddleware
 from server.contract.response import Reply, encode, send_reply, serialize
 from server.contract.routing import CONTRACT
 from server.specs import Contract
-from server.telemetry.access_log import HEADER, LIMIT, Observer
+from server.telemetry.access_log import HEADER, LIMIT, AccessLog
 
 BREACH = "rollbook.breach"
 """Key of the ASGI scope: in what the answer would have broken the spec, had it been sent."""
@@ -27,26 +27,26 @@ NOBODYS = {"X-Content-Type-Options": "nosniff"}
 log = logging.getLogger("rollbook.errors")
 
 STATUSES: dict[int, type[exceptions.ProtocolError]] = {
-    400: exceptions.Malformed,
-    401: exceptions.Unauthenticated,
+    400: exceptions.BadRequest,
+    401: exceptions.Unauthorized,
     403: exceptions.Forbidden,
-    404: exceptions.PathNotFound,
-    413: exceptions.TooLarge,
+    404: exceptions.NotFound,
+    413: exceptions.ContentTooLarge,
     415: exceptions.UnsupportedMediaType,
 }
 
 
-class Door:
+class ExceptionMiddleware:
     """Outermost middleware: answers every failure in the words of the contract that the path belongs to.
 
     Every request passes here, so this is where it gets its id and is observed.
     """
 
     def __init__(
-        self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware, observer: Observer
+        self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware, access_log: AccessLog
     ) -> None:
         self.app = app
-        self.observer = observer
+        self.access_log = access_log
         self.contracts = {contract.stem: contract for contract in contracts}
         self.operations = operations
 
@@ -57,7 +57,7 @@ class Door:
             return
         begun = perf_counter()
         status: int | None = None
-        request_id = self.observer.begin(scope)
+        request_id = self.access_log.begin(scope)
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
@@ -73,23 +73,23 @@ class Door:
                 raise
             await send_reply(self.reply(error, scope), scope, send_and_note)
         finally:
-            self.observer.end(scope, status, begun)
+            self.access_log.end(scope, status, begun)
 
     def reply(self, error: Exception, scope: Scope) -> Reply:
         """Say a failure in the words of its contract; one that the spec does not declare is a bug."""
-        if isinstance(error, exceptions.Bug):
+        if isinstance(error, exceptions.InternalServerError):
             scope[BREACH] = error.detail
-        error = recognize(error)
-        if isinstance(error, exceptions.Throttled):
+        error = to_problem(error)
+        if isinstance(error, exceptions.TooManyRequests):
             scope[LIMIT] = error.limit
         contract = self._contract(scope)
         operation = self.operations.find(scope)
         try:
             return _say(error, contract, operation)
-        except exceptions.Bug as bug:
+        except exceptions.InternalServerError as bug:
             scope[BREACH] = bug.detail
             log.error("%s %s: undeclared failure: %s", scope["method"], scope["path"], bug.detail)
-            return _say(exceptions.Bug(), contract, None)
+            return _say(exceptions.InternalServerError(), contract, None)
 
     def _contract(self, scope: Scope) -> Contract | None:
         if CONTRACT not in scope:
@@ -111,10 +111,10 @@ def _say(error: Exception, contract: Contract | None, operation: Operation | Non
     return Reply(status, {"content-type": media_type, **headers}, serialize(body), encode(common))
 
 
-def recognize(error: Exception) -> Exception:
+def to_problem(error: Exception) -> Exception:
     """Name a failure of the libraries in the project's own terms; whatever is left is a bug."""
     match error:
-        case exceptions.Bug():
+        case exceptions.InternalServerError():
             log.error("bug: %s", error.detail)
             known: Exception = error
         case DirectoryError() | exceptions.ProtocolError():
@@ -124,12 +124,12 @@ def recognize(error: Exception) -> Exception:
         case ProblemException(status=status) | HTTPException(status_code=status) if status in STATUSES:
             known = STATUSES[status]()
         case UnicodeDecodeError():
-            known = exceptions.Malformed("The request is not UTF-8.")
+            known = exceptions.BadRequest("The request is not UTF-8.")
         case peewee.OperationalError() | peewee.InterfaceError():
             log.error("store: %s", type(error).__name__)
-            known = exceptions.Unavailable()
+            known = exceptions.ServiceUnavailable()
         case _:
             # the message of an unforeseen exception may quote a secret, its trace does not
             log.error("bug: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-            known = exceptions.Bug()
+            known = exceptions.InternalServerError()
     return known

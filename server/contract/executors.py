@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
 
-from handlers.exceptions import Unavailable
-from models.db.database import within
+from handlers.exceptions import ServiceUnavailable
+from models.db.database import timeout
 from server.settings import Settings
 
 Result = TypeVar("Result")
@@ -21,27 +21,27 @@ THREADS_PER_SLOT = 2
 """While one request waits for the disk, another is hashed (`models.passwords` keeps to the slots)."""
 
 
-class Placement:
+class Executors:
     """Decides where a handler runs. One per process."""
 
     def __init__(self, settings: Settings) -> None:
-        threads = settings.hash_slots * THREADS_PER_SLOT
+        threads = settings.hash_concurrency * THREADS_PER_SLOT
         self.hashing = ThreadPoolExecutor(threads, "logging-in")
-        self.store = None if settings.embedded else ThreadPoolExecutor(settings.store_threads, "store")
+        self.store = None if settings.embedded else ThreadPoolExecutor(settings.database_pool_size, "store")
         self.most_waiting = threads + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
-        self.store_deadline = settings.store_deadline_seconds
+        self.store_deadline = settings.database_timeout_seconds
         self.retry_after = settings.retry_after_seconds
         self.waiting = 0
         self.closed = False
-        self.store_threads = 0 if settings.embedded else settings.store_threads
+        self.database_pool_size = 0 if settings.embedded else settings.database_pool_size
         self.at_store = 0
 
     async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
         """Run work that may read and write the store.
 
-        hashes: whether a password is hashed on the way. Raises Unavailable when too many wait for that, or for the
-        store.
+        hashes: whether a password is hashed on the way. Raises ServiceUnavailable when too many wait
+        for that, or for the store.
         """
         if not hashes:
             return work() if self.store is None else await self._in_store(self.store, work)
@@ -52,7 +52,7 @@ class Placement:
         def in_time() -> Result:
             if monotonic() - asked > self.deadline:
                 raise self._overloaded()
-            return within(self.store_deadline, work)
+            return timeout(self.store_deadline, work)
 
         self.waiting += 1
         try:
@@ -64,7 +64,7 @@ class Placement:
         """Run a look-up at once where the store is embedded; else return what is to be awaited."""
         return work() if self.store is None else self._in_store(self.store, work)
 
-    async def pieces(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    async def iterate(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Read an answer that is streamed, piece by piece, each where the store wants it to be read."""
         while (part := await self.run(lambda: next(parts, None), hashes=False)) is not None:
             yield part
@@ -76,8 +76,8 @@ class Placement:
         def in_time() -> Result:
             left = self.store_deadline - (monotonic() - asked)
             if left <= 0:
-                raise Unavailable(self.retry_after, "The store is too slow; try again later.")
-            return within(left, work)
+                raise ServiceUnavailable(self.retry_after, "The store is too slow; try again later.")
+            return timeout(left, work)
 
         self.at_store += 1
         try:
@@ -87,11 +87,11 @@ class Placement:
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self.closed:  # a connection that was kept may still bring a request
-            raise Unavailable(self.retry_after, "This server is stopping; try again.")
+            raise ServiceUnavailable(self.retry_after, "This server is stopping; try again.")
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
-    def _overloaded(self) -> Unavailable:
-        return Unavailable(self.retry_after, "Too many passwords are being checked; try again later.")
+    def _overloaded(self) -> ServiceUnavailable:
+        return ServiceUnavailable(self.retry_after, "Too many passwords are being checked; try again later.")
 
     def close(self) -> None:
         """Let running work end, and take no more."""

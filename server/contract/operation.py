@@ -11,16 +11,16 @@ from starlette.types import Receive, Scope, Send
 
 from models import actor
 from models.actor import Caller
-from models.db.database import run_unit
-from server.connection.client_ip import client_address
-from server.contract.authorization import Guard
-from server.contract.csrf import Origins
-from server.contract.executors import Placement
+from models.db.database import run_transaction
+from server.connection.client_ip import client_ip
+from server.contract.authorization import Authorization
+from server.contract.csrf import OriginPolicy
+from server.contract.executors import Executors
 from server.contract.request import RequestReader
 from server.contract.response import Reply, ResponseWriter, send_reply
 from server.contract.routing import CONTRACT
 from server.contract.security import REFUSED, refuse
-from server.limits.rate_limit_storage import Counters
+from server.limits.rate_limit_storage import RateLimitStorage
 from server.limits.rate_limits import RateLimits
 from server.settings import Settings
 
@@ -35,8 +35,8 @@ class Operation:
         self,
         operation: AbstractOperation,
         settings: Settings,
-        placement: Placement,
-        counters: Counters,
+        executors: Executors,
+        rate_limit_storage: RateLimitStorage,
         headers: dict[str, str],
     ) -> None:
         self.function = operation.function
@@ -44,16 +44,16 @@ class Operation:
         self.wants_user = "user" in wanted
         self.request = RequestReader(operation, wanted, settings)
         self.response = ResponseWriter(operation, settings.validate_responses, headers)
-        self.origins = Origins(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
-        self.guard = Guard(operation, settings.policy)
-        self.limits = RateLimits(operation, settings, counters)
-        self.placement = placement
+        self.origins = OriginPolicy(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
+        self.authorization = Authorization(operation, settings.policy)
+        self.limits = RateLimits(operation, settings, rate_limit_storage)
+        self.executors = executors
         self.proxies = settings.trusted_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if self.origins:
-            self.origins.admit(scope)
+            self.origins.check(scope)
         context = scope["extensions"].get("connexion_context", {})
         refuse(context.get("token_info"))
         scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
@@ -62,8 +62,8 @@ class Operation:
         work = partial(self.perform, user, arguments, scope)
         if self.limits:
             work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
-        reply = await self.placement.run(work, hashes)
-        await send_reply(reply, scope, send, self.placement.pieces)
+        reply = await self.executors.run(work, hashes)
+        await send_reply(reply, scope, send, self.executors.iterate)
 
     def perform(self, user: Any, arguments: dict[str, Any], scope: Scope) -> Reply:
         """Run the handler; what it wrote is kept only if its answer fits the spec."""
@@ -73,14 +73,14 @@ class Operation:
             arguments = {**arguments, "user": user}
 
         def answer() -> Reply:
-            self.guard.admit(user, arguments, refused)
+            self.authorization.authorize(user, arguments, refused)
             return self.response.reply(self.function(**arguments))
 
-        return run_unit(answer)
+        return run_transaction(answer)
 
     def _caller(self, user: Any, scope: Scope) -> Caller:
         """Tell the audit who calls."""
-        address = client_address(scope, self.proxies) or None
+        address = client_ip(scope, self.proxies) or None
         return Caller(scope[CONTRACT], address, user.account.id if user else None)
 
 
@@ -92,21 +92,21 @@ class Operations(RoutedAPI[Operation]):
         specification: Specification,
         *,
         settings: Settings,
-        placement: Placement,
-        counters: Counters,
+        executors: Executors,
+        rate_limit_storage: RateLimitStorage,
         **options: Any,
     ) -> None:
         known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
         super().__init__(specification, **known)
         self.settings = settings
-        self.placement = placement
-        self.counters = counters
+        self.executors = executors
+        self.rate_limit_storage = rate_limit_storage
         self.headers: dict[str, str] = specification.get("x-headers", {})
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Operation:
         """Prepare one operation."""
-        return Operation(operation, self.settings, self.placement, self.counters, self.headers)
+        return Operation(operation, self.settings, self.executors, self.rate_limit_storage, self.headers)
 
 
 class OperationMiddleware(RoutedMiddleware[Operations]):

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope
 
-from handlers.exceptions import Malformed, TooLarge, UnsupportedMediaType
+from handlers.exceptions import BadRequest, ContentTooLarge, UnsupportedMediaType
 from server.contract.validation import Schema, compile_schema, make_cast, merge, properties
 from server.settings import Settings
 
@@ -28,19 +28,19 @@ class Query:
         try:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
         except UnicodeDecodeError:
-            raise Malformed(f"{what}: not UTF-8") from None
+            raise BadRequest(f"{what}: not UTF-8") from None
         except ValueError:
-            raise Malformed(f"{what}: more than {MOST_FIELDS} fields") from None
+            raise BadRequest(f"{what}: more than {MOST_FIELDS} fields") from None
         for name, value in pairs:
             self.values.setdefault(name, []).append(value)
 
     def one(self, name: str, first: bool = False) -> str | None:
-        """Return the value of a name. Raises Malformed when it is repeated, unless the first one counts."""
+        """Return the value of a name. Raises BadRequest when it is repeated, unless the first one counts."""
         values = self.values.get(name)
         if values is None:
             return None
         if len(values) > 1 and not first:
-            raise Malformed(f"{self.what} '{name}': given more than once")
+            raise BadRequest(f"{self.what} '{name}': given more than once")
         return values[0]
 
 
@@ -75,15 +75,15 @@ class Parameter:
         }[self.where]
 
     def value(self, scope: Scope) -> Any:
-        """Return the checked value, or the default where it is absent. Raises Malformed."""
+        """Return the checked value, or the default where it is absent. Raises BadRequest."""
         value = self.read(scope)
         if value is None:
             if self.required:
-                raise Malformed(f"{self.label}: missing")
+                raise BadRequest(f"{self.label}: missing")
             return self.default
         wrong = self.check(value)
         if wrong:
-            raise Malformed(f"{self.label}: {wrong}")
+            raise BadRequest(f"{self.label}: {wrong}")
         return value
 
     def _from_path(self, scope: Scope) -> Any:
@@ -91,7 +91,7 @@ class Parameter:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise Malformed(f"{self.label}: not UTF-8") from None
+            raise BadRequest(f"{self.label}: not UTF-8") from None
         return self.cast(text)
 
     def _from_header(self, scope: Scope) -> Any:
@@ -140,7 +140,7 @@ class Body:
         }
 
     async def value(self, scope: Scope, receive: Receive) -> Any:
-        """Read, parse and check the body. Raises Malformed, TooLarge, UnsupportedMediaType."""
+        """Read, parse and check the body. Raises BadRequest, ContentTooLarge, UnsupportedMediaType."""
         content_type = Headers(scope=scope).get("content-type", "")
         media_type = content_type.partition(";")[0].strip().lower()
         data = await read_body(scope, receive, self.limit)
@@ -149,12 +149,12 @@ class Body:
         if media_type and media_type not in self.checks:
             raise UnsupportedMediaType(f"one of {', '.join(self.checks)} is expected")
         if not data:
-            raise Malformed("body: missing")
+            raise BadRequest("body: missing")
         media_type = media_type or next(iter(self.checks))
         value = self._parse_form(data) if media_type == FORM else _parse_json(data, self.most_deep)
         wrong = self.checks[media_type](value)
         if wrong:
-            raise Malformed(f"body: {wrong}")
+            raise BadRequest(f"body: {wrong}")
         return value
 
     def _parse_form(self, data: bytes) -> dict[str, Any]:
@@ -174,10 +174,10 @@ def _parse_json(data: bytes, most_deep: int) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"body: not JSON ({error.msg}, line {error.lineno} column {error.colno})") from None
+        raise BadRequest(f"body: not JSON ({error.msg}, line {error.lineno} column {error.colno})") from None
     # hardly a body has so many brackets that it could be too deep
     if data.count(b"[") + data.count(b"{") > most_deep and _is_deeper(value, most_deep):
-        raise Malformed(f"body: nested more than {most_deep} deep")
+        raise BadRequest(f"body: nested more than {most_deep} deep")
     return value
 
 
@@ -188,20 +188,20 @@ def _is_deeper(value: Any, most: int) -> bool:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read the body of a request, up to a limit in bytes. Raises TooLarge, Malformed where it ends too early."""
+    """Read the body of a request, up to a limit in bytes. Raises ContentTooLarge, BadRequest if cut short."""
     length = Headers(scope=scope).get("content-length", "")
     if length.isdigit() and int(length) > limit:
-        raise TooLarge(f"at most {limit} bytes are read")
+        raise ContentTooLarge(f"at most {limit} bytes are read")
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Malformed("body: cut short")  # what came is not what was to come
+            raise BadRequest("body: cut short")  # what came is not what was to come
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise TooLarge(f"at most {limit} bytes are read")
+            raise ContentTooLarge(f"at most {limit} bytes are read")
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
@@ -224,7 +224,7 @@ class RequestReader:
         self.secrets = frozenset(_password_names(operation))
 
     async def arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        """Return the handler's arguments. Raises Malformed, TooLarge, UnsupportedMediaType."""
+        """Return the handler's arguments. Raises BadRequest, ContentTooLarge, UnsupportedMediaType."""
         arguments = {parameter.name: parameter.value(scope) for parameter in self.parameters}
         if self.body:
             arguments["body"] = await self.body.value(scope, receive)

@@ -7,7 +7,7 @@ import orjson
 from connexion.operations import AbstractOperation
 from starlette.types import Scope, Send
 
-from handlers.exceptions import Bug
+from handlers.exceptions import InternalServerError
 from server.contract.validation import Check, compile_schema
 
 Encoded = list[tuple[bytes, bytes]]
@@ -44,26 +44,27 @@ class ResponseWriter:
     def reply(self, result: Any, media_type: str | None = None) -> Reply:
         """Check and serialize a body, `(body, status)` or `(body, status, headers)`.
 
-        media_type: where a status declares several; default: the header's, or the first declared. Raises Bug.
+        media_type: where a status declares several; default: the header's, or the first declared.
+        Raises InternalServerError.
         """
         body, status, headers = (*result, None, None)[:3] if isinstance(result, tuple) else (result, None, None)
         status = status or (204 if body is None else 200)
         headers = {name.lower(): value for name, value in (headers or {}).items()}
         media = self.checks.get(status)
         if media is None:
-            raise Bug(f"status {status} is not declared")
+            raise InternalServerError(f"status {status} is not declared")
         if not media:
             if body is not None:
-                raise Bug(f"status {status} is declared without a body")
+                raise InternalServerError(f"status {status} is declared without a body")
             return Reply(status, headers, b"", self.common)
         chosen = headers.get("content-type", media_type or next(iter(media))).partition(";")[0]
         if chosen not in media:
-            raise Bug(f"status {status}: {chosen} is not declared")
+            raise InternalServerError(f"status {status}: {chosen} is not declared")
         headers.setdefault("content-type", chosen)
         check = media[chosen]
         wrong = check(body) if check else None
         if wrong:
-            raise Bug(f"status {status}: {wrong}")
+            raise InternalServerError(f"status {status}: {wrong}")
         return Reply(status, headers, serialize(body), self.common)
 
 

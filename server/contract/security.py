@@ -9,9 +9,9 @@ from connexion.utils import get_function_from_name, inspect_function_arguments
 from starlette.types import Scope
 
 from handlers.exceptions import ProtocolError
-from models.db.database import run_unit
+from models.db.database import run_transaction
 from models.errors import DirectoryError
-from server.contract.executors import Placement
+from server.contract.executors import Executors
 from server.contract.request import read_cookie, read_query
 
 REFUSAL = "refusal"
@@ -24,8 +24,8 @@ REFUSED = "rollbook.refused"
 class ApiKey(ApiKeySecurityHandler):
     """Connexion's API key with the look-up inside a unit of work, where the store wants it to run."""
 
-    def __init__(self, placement: Placement) -> None:
-        self.placement = placement
+    def __init__(self, executors: Executors) -> None:
+        self.executors = executors
 
     def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Callable[..., Any]:
         """Return what checks this scheme for a request."""
@@ -38,14 +38,14 @@ class ApiKey(ApiKeySecurityHandler):
             if value is None:
                 return NO_VALUE
             options = {"request": request} if takes_request else {}
-            return self.placement.look_up(lambda: _ask(function, value, options, request.scope))
+            return self.executors.look_up(lambda: _ask(function, value, options, request.scope))
 
         return check
 
 
 def _ask(function: Callable[..., Any], value: str, options: dict[str, Any], scope: Scope) -> Any:
     try:
-        return run_unit(lambda: function(value, **options))
+        return run_transaction(lambda: function(value, **options))
     except (DirectoryError, ProtocolError) as error:
         if error.final:
             return {REFUSAL: error}

@@ -16,10 +16,10 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from models.db.database import run_unit
-from models.db.transaction import LOST
+from models.db.database import run_transaction
+from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import fits
-from server.contract.executors import Placement
+from server.contract.executors import Executors
 from server.contract.validation import merge
 from server.specs import LOCAL, Contract
 
@@ -66,12 +66,12 @@ class Assets(Files):
 
 def _is_ready() -> bool:
     try:
-        return run_unit(fits)
-    except LOST:
+        return run_transaction(fits)
+    except CONNECTION_ERRORS:
         return False
 
 
-def pages(contracts: list[Contract], placement: Placement) -> Router:
+def pages(contracts: list[Contract], executors: Executors) -> Router:
     """Return the router of all pages."""
     by_stem = {contract.stem: contract for contract in contracts}
     stems = list(by_stem)
@@ -124,7 +124,7 @@ def pages(contracts: list[Contract], placement: Placement) -> Router:
         return JSONResponse({"status": "ok"}, headers=HEADERS)
 
     async def tell_readiness(request: Request) -> Response:
-        ready = await placement.run(_is_ready, hashes=False)
+        ready = await executors.run(_is_ready, hashes=False)
         status, words = (200, "ready") if ready else (503, "the store does not answer, or its schema does not fit")
         return JSONResponse({"status": words}, status, headers=HEADERS)
 

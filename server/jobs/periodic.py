@@ -5,26 +5,26 @@ from threading import Event, Thread
 
 from models.db.database import database
 
-log = logging.getLogger("rollbook.background")
+log = logging.getLogger("rollbook.jobs")
 
 
-class Repeating:
-    """Base of the background tasks. `pause` is the time between two runs, in seconds."""
+class PeriodicTask:
+    """Base of the background tasks. `interval` is the time between two runs, in seconds."""
 
-    pause: float
+    interval: float
 
     def __init__(self) -> None:
         self.stopping = Event()
         self._thread: Thread | None = None
 
-    def once(self) -> None:
+    def run(self) -> None:
         """Do the task."""
         raise NotImplementedError
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
         self.stopping.clear()
-        self._thread = Thread(target=self.run, name=type(self).__name__.lower(), daemon=True)
+        self._thread = Thread(target=self._repeat, name=type(self).__name__.lower(), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -34,12 +34,12 @@ class Repeating:
             self._thread.join()
             self._thread = None
 
-    def run(self) -> None:
+    def _repeat(self) -> None:
         """Repeat until told to stop; whatever fails is tried again."""
         while not self.stopping.is_set():
             try:
-                self.once()
+                self.run()
             except Exception as error:  # a full disk or a store that is away must not end it
                 log.error("%s: %s", type(self).__name__.lower(), type(error).__name__)
-            self.stopping.wait(self.pause)
+            self.stopping.wait(self.interval)
         database.close()

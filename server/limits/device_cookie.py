@@ -37,7 +37,7 @@ def read(scope: Scope, account_id: int) -> str | None:
 
 def write(account_id: int, device: str | None) -> dict[str, str]:
     """Return the header that lets a device be known again, under its old name if it has one."""
-    lifetime = settings.current.familiar_seconds
+    lifetime = settings.current.known_device_seconds
     claims = {
         "aud": AUDIENCE,
         "sub": str(account_id),

@@ -14,8 +14,8 @@ import peewee
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from models.db.database import run_hastily
-from models.db.transaction import LOST
+from models.db.database import run_without_fsync
+from models.db.transaction import CONNECTION_ERRORS
 from models.rate_counter import RateCounter
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 10.0
 log = logging.getLogger("rollbook.limits")
 
 
-class StoreCounters(Storage):
+class DatabaseStorage(Storage):
     """The store as the `limits` library wants to see it; used inside a unit of work."""
 
     STORAGE_SCHEME = ["rollbook"]  # noqa: RUF012  # the library declares it so
@@ -65,11 +65,11 @@ class StoreCounters(Storage):
         RateCounter.clear(key)
 
 
-class Counters:
+class RateLimitStorage:
     """The shared counters of a process."""
 
     def __init__(self, url: str = "") -> None:
-        self.store = FixedWindowRateLimiter(StoreCounters())
+        self.store = FixedWindowRateLimiter(DatabaseStorage())
         self.redis: FixedWindowRateLimiter | None = None
         self.redis_failures: tuple[type[Exception], ...] = ()
         if url:
@@ -87,12 +87,12 @@ class Counters:
             except self.redis_failures as error:
                 self._asked_again = monotonic() + PAUSE_SECONDS
                 log.warning("redis: %s; the store counts limited requests meanwhile", type(error).__name__)
-        return run_hastily(lambda: work(self.store))
+        return run_without_fsync(lambda: work(self.store))
 
     def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
         """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
-        with suppress(*LOST, *self.redis_failures):
+        with suppress(*CONNECTION_ERRORS, *self.redis_failures):
             if limiter is self.store:
-                run_hastily(lambda: work(limiter))
+                run_without_fsync(lambda: work(limiter))
             else:
                 work(limiter)

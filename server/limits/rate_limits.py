@@ -16,18 +16,18 @@ from limits import RateLimitItemPerSecond
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
-from handlers.exceptions import Throttled
+from handlers.exceptions import TooManyRequests
 from models import clock, settings
 from models.account import Account
-from models.db.database import run_hastily
+from models.db.database import run_without_fsync
 from models.errors import AccountNotFound, DirectoryError
 from models.known_address import KnownAddress
-from models.names import fold
+from models.names import normalize
 from models.settings import DAY
-from server.connection.client_ip import client_address, site
+from server.connection.client_ip import client_ip, site
 from server.contract.response import Reply
 from server.limits import device_cookie
-from server.limits.rate_limit_storage import Counters
+from server.limits.rate_limit_storage import RateLimitStorage
 from server.settings import Settings
 
 PER = ("address", "account", "recipient", "access key")
@@ -101,7 +101,7 @@ class Ask:
         if limit.per != "account":
             who = {
                 "address": self.site,
-                "recipient": fold(str(self.value(limit.of or ""))),
+                "recipient": normalize(str(self.value(limit.of or ""))),
                 "access key": self.accessid,
             }
             key = limit.key(limit.per, who[limit.per])
@@ -130,7 +130,7 @@ class Ask:
             return self.user.account, ""
         value = self.value(of)
         if not isinstance(value, int):
-            return Account.by_login_name(value), fold(value)
+            return Account.by_login_name(value), normalize(value)
         try:
             return Account.by_id(value), ""
         except AccountNotFound:
@@ -140,13 +140,13 @@ class Ask:
 class RateLimits:
     """The limits of one operation; `bool` tells whether there are any."""
 
-    def __init__(self, operation: AbstractOperation, settings: Settings, counters: Counters) -> None:
+    def __init__(self, operation: AbstractOperation, settings: Settings, rate_limit_storage: RateLimitStorage) -> None:
         declared = operation._operation.get("x-rate-limit", []) if settings.rate_limits else []
         # the same order everywhere, so that two transactions never wait for each other
         self.limits = sorted(map(Limit, declared), key=lambda limit: limit.name)
         self.gives_cookie: bool = operation._operation.get("x-device-cookie", False)
         self.trusted = settings.trusted_networks
-        self.counters = counters
+        self.rate_limit_storage = rate_limit_storage
 
     def __bool__(self) -> bool:
         return bool(self.limits)
@@ -154,14 +154,14 @@ class RateLimits:
     def within(
         self, scope: Scope, user: Any, arguments: dict[str, Any], token_info: Any, work: Callable[[], Reply]
     ) -> Reply:
-        """Do what is asked, unless it is asked too often. Raises Throttled."""
+        """Do what is asked, unless it is asked too often. Raises TooManyRequests."""
         action = (arguments.get("body") or arguments.get("request") or {}).get("action")
         limits = [limit for limit in self.limits if not limit.actions or action in limit.actions]
         if not limits:
             return work()
-        ask = Ask(scope, user, arguments, _accessid(token_info), client_address(scope, self.trusted))
+        ask = Ask(scope, user, arguments, _accessid(token_info), client_ip(scope, self.trusted))
         counts = [ask.count(limit) for limit in limits]
-        limiter = self.counters.count(lambda limiter: _take(limiter, counts))
+        limiter = self.rate_limit_storage.count(lambda limiter: _take(limiter, counts))
         guessed = False
         try:
             reply = work()
@@ -171,7 +171,7 @@ class RateLimits:
             raise
         finally:
             if not guessed and any(limit.counts != "requests" for limit in limits):
-                self.counters.correct(limiter, lambda limiter: _give_back(limiter, counts))
+                self.rate_limit_storage.correct(limiter, lambda limiter: _give_back(limiter, counts))
         if not guessed and ask.subject:
             self._recognize_next_time(ask.subject, ask.site, reply)
         return reply
@@ -179,7 +179,7 @@ class RateLimits:
     def _recognize_next_time(self, subject: Subject, address: str, reply: Reply) -> None:
         """Remember from where the account has logged in."""
         if subject.seen <= clock.now() - DAY:
-            run_hastily(lambda: KnownAddress.note(subject.account_id, address))
+            run_without_fsync(lambda: KnownAddress.note(subject.account_id, address))
         if self.gives_cookie:
             reply.add(device_cookie.write(subject.account_id, subject.device))
 
@@ -192,7 +192,7 @@ def _accessid(token_info: Any) -> str:
 
 
 def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRateLimiter:
-    """Count a request under all its limits, or under none. Raises Throttled."""
+    """Count a request under all its limits, or under none. Raises TooManyRequests."""
     for number, count in enumerate(counts, 1):
         item = count.limit.item
         taken = limiter.storage.incr(count.key, item.get_expiry())
@@ -200,7 +200,7 @@ def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRa
             left = limiter.storage.get_expiry(count.key) - clock.now()
             for one in counts[:number]:
                 limiter.storage.incr(one.key, one.limit.item.get_expiry(), -1)
-            raise Throttled(
+            raise TooManyRequests(
                 min(max(1, round(left)), item.get_expiry()), count.limit.name, item.amount, item.get_expiry()
             )
     return limiter

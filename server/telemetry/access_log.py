@@ -36,7 +36,7 @@ Listener = Callable[[Line, Scope, float], None]
 """Is told of every request besides: metrics, traces. Gets the line, to which it may add, and the seconds it took."""
 
 
-class Observer:
+class AccessLog:
     """Tells of every request. One per process.
 
     A request that ends is only put down; those of a moment are told of together, since that takes less of them.
@@ -92,16 +92,16 @@ class Observer:
             )
         )
         if status in (None, 500) or len(self._ended) >= MOST_TOGETHER:  # a 503 comes in floods
-            self.tell()
+            self.flush()
         elif not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_later(MOMENT, self._tell_in_time)
 
     def _tell_in_time(self) -> None:
         self._is_due = False
-        self.tell()
+        self.flush()
 
-    def tell(self) -> None:
+    def flush(self) -> None:
         """Tell of all requests that were put down."""
         ended, self._ended = self._ended, []
         written = []

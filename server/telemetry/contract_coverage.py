@@ -1,4 +1,4 @@
-"""What was really answered: a line for every answer of a contract, where `ROLLBOOK_LEDGER` names a file.
+"""What was really answered: a line for every answer of a contract, where `ROLLBOOK_CONTRACT_COVERAGE` names a file.
 
 For tests, which hold it against the specs (`tests/contracts/test_contract_coverage.py`). Nothing that a client sent
 is written down but the name of its action, once that was found to be one of the contract's.
@@ -16,7 +16,7 @@ from server.contract.operation import ARGUMENTS
 from server.contract.routing import CONTRACT
 
 
-class Ledger:
+class ContractCoverage:
     """Notes contract, operation, action, status and media type, and in what the answer would have broken the spec."""
 
     def __init__(self, app: ASGIApp, file: Path) -> None:

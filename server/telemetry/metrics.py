@@ -15,11 +15,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import Scope
 
 from models import settings
-from models.db.database import database, run_unit
-from models.db.transaction import LOST
+from models.db.database import database, run_transaction
+from models.db.transaction import CONNECTION_ERRORS
 from models.outbox import OutboxMessage
-from server.contract.executors import Placement
-from server.jobs.periodic import Repeating
+from server.contract.executors import Executors
+from server.jobs.periodic import PeriodicTask
 from server.telemetry.logs import Line
 from server.telemetry.metrics_server import ScrapeServer
 
@@ -28,7 +28,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Metrics:
-    """What is counted. A listener of the observer.
+    """What is counted. A listener of the access_log.
 
     Durations have no status, and counts no duration, so that the number of series stays small.
     """
@@ -44,9 +44,11 @@ class Metrics:
             return Gauge(name, meaning, multiprocess_mode="livesum")
 
         self.hashing = gauge("rollbook_hashing_requests", "Requests that hash a password or wait for their turn.")
-        self.hash_slots = gauge("rollbook_hashing_slots", "Passwords that may be hashed at once.")
+        self.hash_concurrency = gauge("rollbook_hashing_slots", "Passwords that may be hashed at once.")
         self.at_store = gauge("rollbook_store_requests", "Requests at a remote store or waiting for a connection.")
-        self.store_threads = gauge("rollbook_store_connections", "Connections that requests have to a remote store.")
+        self.database_pool_size = gauge(
+            "rollbook_store_connections", "Connections that requests have to a remote store."
+        )
         # a child is looked up once; the library's own look-up takes as long as counting does
         self._count = cache(self.requests.labels)
         self._measure = cache(self.seconds.labels)
@@ -67,9 +69,9 @@ class Metrics:
         server = ScrapeServer(self.listener, make_wsgi_app(registry))
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
-    def pulse(self, placement: Placement) -> "Pulse":
+    def pulse(self, executors: Executors) -> "Pulse":
         """Return the task that publishes how busy this worker is."""
-        return Pulse(self, placement)
+        return Pulse(self, executors)
 
     @staticmethod
     def forget_worker(pid: int) -> None:
@@ -77,22 +79,22 @@ class Metrics:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-class Pulse(Repeating):
+class Pulse(PeriodicTask):
     """Publishes how busy this worker is; the others cannot see its variables."""
 
     pause = 1.0
 
-    def __init__(self, metrics: Metrics, placement: Placement) -> None:
+    def __init__(self, metrics: Metrics, executors: Executors) -> None:
         super().__init__()
         self.metrics = metrics
-        self.placement = placement
+        self.executors = executors
 
     def once(self) -> None:
         """Publish it."""
-        self.metrics.hashing.set(self.placement.waiting)
-        self.metrics.hash_slots.set(settings.current.hash_slots)
-        self.metrics.at_store.set(self.placement.at_store)
-        self.metrics.store_threads.set(self.placement.store_threads)
+        self.metrics.hashing.set(self.executors.waiting)
+        self.metrics.hash_concurrency.set(settings.current.hash_concurrency)
+        self.metrics.at_store.set(self.executors.at_store)
+        self.metrics.database_pool_size.set(self.executors.database_pool_size)
 
 
 class Outbox:
@@ -103,8 +105,8 @@ class Outbox:
         waiting = GaugeMetricFamily("rollbook_outbox_messages", "Messages that wait for delivery.", labels=["kind"])
         lost = GaugeMetricFamily("rollbook_outbox_given_up", "Messages that were given up.", labels=["kind"])
         try:
-            depths, given_up = run_unit(OutboxMessage.depths), run_unit(OutboxMessage.given_up)
-        except LOST:
+            depths, given_up = run_transaction(OutboxMessage.depths), run_transaction(OutboxMessage.given_up)
+        except CONNECTION_ERRORS:
             return
         finally:
             database.close()  # the thread lives as long as this answer

@@ -21,7 +21,7 @@ CONTEXT = (b"traceparent", b"tracestate")
 
 
 class Traces:
-    """Sends spans. A listener of the observer; to be made in the worker, since its thread does not survive a fork."""
+    """Sends spans. A listener of the access_log; to be made in the worker, since its thread does not survive a fork."""
 
     def __init__(self, endpoint: str) -> None:
         os.environ.setdefault("OTEL_SERVICE_NAME", "rollbook")

@@ -12,7 +12,7 @@ import pytest
 from gunicorn.config import Config
 from starlette.testclient import TestClient
 
-from server.connection.allowed_hosts import own_hosts
+from server.connection.allowed_hosts import allowed_hosts
 from server.connection.worker import Connection
 from server.settings import Settings
 from tests.conftest import Served
@@ -260,4 +260,4 @@ def test_addresses_and_localhost_are_this_server(server: Served, host: str) -> N
 )
 def test_only_a_server_that_loopback_protects_asks_for_its_name(policy: str, bind: str, host: str, own: bool) -> None:
     settings = Settings(policy=policy, bind=bind, public_url="https://accounts.example.com")
-    assert own_hosts(settings)(host) is own
+    assert allowed_hosts(settings)(host) is own

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 from handlers import annotation
 from models import clock, friendship, project
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.departure import delete_account
-from models.errors import AccountNotFound, AlreadyFriends, BadGraph, NothingPending
+from models.errors import AccountNotFound, AlreadyFriends, BadGraph, RequestNotFound
 from models.friendship import FriendApplication, Friendship
 from models.project import Entity, Invitation, Member, Project, Relation
 from models.session import Session
@@ -72,7 +72,7 @@ def everything() -> list[Any]:
 
 def make_project(name: str = "三国", owner: str = "zhangsan") -> Project:
     """Import a project with three entities and two relations."""
-    with unit_of_work():
+    with transaction():
         return Project.import_graph(name, Account.by_username(owner), ENTITIES, TRIADS)
 
 
@@ -216,7 +216,7 @@ def test_a_session_lasts_fourteen_days(zhangsan: TestClient, monkeypatch: pytest
 def test_secrets_of_other_contracts_open_nothing_here(
     client: TestClient, register: Callable[..., Account], contract: str
 ) -> None:
-    with unit_of_work():
+    with transaction():
         Session.open(register("zhangsan", PASSWORD), contract, "a-secret")
     client.cookies.set("sessionid", "a-secret")
     assert answer(client.get("/user/other")) == NOT_LOGGED_IN
@@ -270,7 +270,7 @@ def test_logging_out_ends_this_session_only(zhangsan: TestClient, client: TestCl
 
 def test_a_new_password_ends_the_sessions_of_all_contracts_but_this_one(zhangsan: TestClient) -> None:
     account = Account.by_username("zhangsan")
-    with unit_of_work():
+    with transaction():
         for contract in ("dbms", "sso", "signed", "annotation", "indexy"):
             Session.open(account, contract, f"{contract}-secret")
     change = {"new_password": "穿林北腿 123", "cur_password": PASSWORD}
@@ -395,31 +395,31 @@ def test_nobody_accepts_their_own_application(zhangsan: TestClient, lisi: TestCl
 
 def test_an_application_to_an_account_that_was_just_deleted_is_refused(register: Callable[..., Account]) -> None:
     applicant, recipient = register("lisi"), register("zhangsan")
-    with unit_of_work():
+    with transaction():
         delete_account(recipient)
-    with pytest.raises(AccountNotFound), unit_of_work():
+    with pytest.raises(AccountNotFound), transaction():
         FriendApplication.send(applicant, recipient)
 
 
 def test_of_two_accepts_at_once_one_finds_nothing(register: Callable[..., Account]) -> None:
     applicant, recipient = register("lisi"), register("zhangsan")
-    with unit_of_work():
+    with transaction():
         FriendApplication.send(applicant, recipient)
     together = Barrier(2)
 
     def accept(_: int) -> bool:
         together.wait()
         try:
-            with unit_of_work():
+            with transaction():
                 FriendApplication.accept(applicant, recipient)
-        except NothingPending:
+        except RequestNotFound:
             return False
         return True
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(accept, range(2))) == [False, True]
     assert Friendship.select().count() == 2
-    with pytest.raises(AlreadyFriends), unit_of_work():
+    with pytest.raises(AlreadyFriends), transaction():
         FriendApplication.send(applicant, recipient)
 
 
@@ -549,7 +549,7 @@ def test_exports_are_for_members(zhangsan: TestClient, lisi: TestClient, read: R
 
 @pytest.mark.parametrize("action", EXPORTS)
 def test_an_empty_project_gives_an_empty_file(zhangsan: TestClient, action: str) -> None:
-    with unit_of_work():
+    with transaction():
         number = Project.import_graph("空", Account.by_username("zhangsan"), []).id
     assert zhangsan.get("/user/other", params={"action": action, "id": str(number)}).content == b"[]"
 
@@ -557,7 +557,7 @@ def test_an_empty_project_gives_an_empty_file(zhangsan: TestClient, action: str)
 def test_what_was_exported_can_be_imported(zhangsan: TestClient) -> None:
     first = make_project()
     entities, triads = list(first.entities_rows()), list(first.triads_rows())
-    with unit_of_work():
+    with transaction():
         second = Project.import_graph("again", first.owner, json.loads(json.dumps(entities)), triads)
 
     def structure(rows: Iterator[dict[str, Any]]) -> list[Any]:
@@ -574,12 +574,12 @@ def test_an_export_is_read_and_sent_piece_by_piece(
     monkeypatch.setattr(annotation, "PIECE", 50)
     rows = [{"id": number, "name": f"entity {number}"} for number in range(1_000)]
     reported: list[int] = []
-    with unit_of_work():
+    with transaction():
         graph = Project.import_graph("p", register(), rows, progress=reported.append)
     assert sum(reported) == 1_000
     pieces = annotation._as_array(graph.entities_rows())
     beginning = next(pieces)
-    with unit_of_work():  # no transaction is open between two pages, so what is added meanwhile is read
+    with transaction():  # no transaction is open between two pages, so what is added meanwhile is read
         Entity.create(project=graph, name="late")
     rest = list(pieces)
     assert len(rest) > 100
@@ -618,7 +618,7 @@ def test_a_graph_that_does_not_fit_together_is_refused_as_a_whole(
 ) -> None:
     owner = register()
     before = everything()
-    with pytest.raises(BadGraph) as refusal, unit_of_work():
+    with pytest.raises(BadGraph) as refusal, transaction():
         Project.import_graph("三国", owner, entities, triads)
     assert str(refusal.value).startswith(place)
     assert everything() == before
@@ -626,7 +626,7 @@ def test_a_graph_that_does_not_fit_together_is_refused_as_a_whole(
 
 @pytest.mark.parametrize("name", ["", "x" * 129, "line\nbreak"])
 def test_a_project_needs_a_name(register: Callable[..., Account], name: str) -> None:
-    with pytest.raises(BadGraph, match="project: name"), unit_of_work():
+    with pytest.raises(BadGraph, match="project: name"), transaction():
         Project.import_graph(name, register(), [])
 
 
@@ -646,7 +646,7 @@ def test_a_leaving_owner_hands_the_project_to_the_longest_standing_member(
     owner, young, old = (register(name) for name in ("owner", "young", "old"))
     shared = make_project("shared", "owner")
     make_project("alone", "owner")
-    with unit_of_work():
+    with transaction():
         Member.create(project=shared, account=young, joined=clock.now() + 2)
         Member.create(project=shared, account=old, joined=clock.now() + 1)
         Invitation.create(project=shared, inviter=owner, invitee=register("guest"), created=clock.now())
@@ -664,9 +664,9 @@ def test_a_leaving_owner_hands_the_project_to_the_longest_standing_member(
 
 def test_an_account_is_deleted_once(register: Callable[..., Account]) -> None:
     account = register()
-    with unit_of_work():
+    with transaction():
         delete_account(account)
-    with pytest.raises(AccountNotFound), unit_of_work():
+    with pytest.raises(AccountNotFound), transaction():
         delete_account(account)
 
 

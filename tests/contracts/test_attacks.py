@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.account import Account
-from tests.clients import Annotation, Door, Indexy, open_doors
+from tests.clients import Annotation, ContractClient, Indexy, open_clients
 from tests.conftest import ROOT, Served
 
 PASSWORD = "Walk 7 miles home"
@@ -102,22 +102,22 @@ def test_no_redirect_leaves_this_server(client: TestClient, path: str) -> None:
 
 
 def test_a_secret_that_was_fixed_before_login_is_not_taken(client: TestClient) -> None:
-    doors = open_doors(client)
-    doors["sso"].register("alice", PASSWORD)
+    clients = open_clients(client)
+    clients["sso"].register("alice", PASSWORD)
     fixed = {"sessionid": "F" * 40, "indexy_session": "F" * 32}
     cookies = {"cookie": "; ".join(f"{name}={value}" for name, value in fixed.items())}
     form = {"user_id": "alice", "password": PASSWORD}
-    signed_in = doors["annotation"].send("POST", "/user/signin", data=form, headers=cookies)
+    signed_in = clients["annotation"].send("POST", "/user/signin", data=form, headers=cookies)
     assert signed_in.cookies["sessionid"] != fixed["sessionid"]
     body = {"username": "alice", "password": PASSWORD}
-    logged_in = doors["indexy"].send("POST", "/indexy-api/api/v1/users/login", json=body, headers=cookies)
+    logged_in = clients["indexy"].send("POST", "/indexy-api/api/v1/users/login", json=body, headers=cookies)
     assert logged_in.cookies["indexy_session"] != fixed["indexy_session"]
-    assert not doors["annotation"].is_live(fixed["sessionid"])
+    assert not clients["annotation"].is_live(fixed["sessionid"])
 
 
 def test_of_two_cookies_of_one_name_one_counts(client: TestClient) -> None:
     door = Annotation(client)
-    open_doors(client)["sso"].register("alice", PASSWORD)
+    open_clients(client)["sso"].register("alice", PASSWORD)
     live = door.enter("alice", PASSWORD)
     tossed = "A" * 40
     statuses = []
@@ -129,7 +129,7 @@ def test_of_two_cookies_of_one_name_one_counts(client: TestClient) -> None:
 
 @pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation", "indexy"])
 def test_a_nul_is_in_no_name_and_ends_no_password(client: TestClient, stem: str) -> None:
-    door: Door = open_doors(client)[stem]
+    door: ContractClient = open_clients(client)[stem]
     for name in ("al\0ice", "alice\0", "\0"):
         assert not door.succeeded(door.register(name, PASSWORD))
     whole = f"{PASSWORD}\0and on"
@@ -162,7 +162,7 @@ def test_a_member_that_is_there_twice_counts_once(client: TestClient) -> None:
     ids=lambda body: json.dumps(body)[:40],
 )
 def test_nothing_but_text_is_a_name_or_a_password(client: TestClient, body: Any) -> None:
-    open_doors(client)["sso"].register("alice", PASSWORD)
+    open_clients(client)["sso"].register("alice", PASSWORD)
     for path in ("/v1/login", "/v1/user", "/user", "/indexy-api/api/v1/users/login"):
         answer = client.post(path, content=json.dumps(body), headers={**JSON, "token": "default"})
         assert answer.status_code == 400
@@ -171,25 +171,25 @@ def test_nothing_but_text_is_a_name_or_a_password(client: TestClient, body: Any)
 
 @pytest.mark.parametrize("name", ["' OR 1=1 --", "alice' --", "%", "*", "alice*)(uid=*", '"; DROP TABLE account; --'])
 def test_no_name_is_a_pattern_or_a_statement(client: TestClient, name: str) -> None:
-    doors = open_doors(client)
-    doors["sso"].register("alice", PASSWORD)
-    for door in doors.values():
+    clients = open_clients(client)
+    clients["sso"].register("alice", PASSWORD)
+    for door in clients.values():
         assert not door.enter(name, PASSWORD), door.stem
     assert Account.select().count() == 1
 
 
 @pytest.mark.parametrize("field", ["admin", "id", "disabled", "password_hash", "created", "username_key"])
 def test_nobody_sets_what_the_contract_does_not_name(client: TestClient, field: str) -> None:
-    doors = open_doors(client)
-    doors["sso"].register("alice", PASSWORD)
+    clients = open_clients(client)
+    clients["sso"].register("alice", PASSWORD)
     before = Account.select().tuples().get()
-    token, cookie = (doors[stem].enter("alice", PASSWORD) for stem in ("dbms", "indexy"))
+    token, cookie = (clients[stem].enter("alice", PASSWORD) for stem in ("dbms", "indexy"))
     users = "/indexy-api/api/v1/users"
     new = {"username": "bob", "password": PASSWORD, field: 1}
     answers = [
-        doors["indexy"].send("POST", f"{users}/register", json=new),
-        doors["dbms"].send("PUT", "/user/alice", params={"token": token}, json={field: 1}),
-        doors["indexy"].send(
+        clients["indexy"].send("POST", f"{users}/register", json=new),
+        clients["dbms"].send("PUT", "/user/alice", params={"token": token}, json={field: 1}),
+        clients["indexy"].send(
             "PUT", f"{users}/1", json={field: 1}, headers={"cookie": f"{Indexy.stem}_session={cookie}"}
         ),
     ]

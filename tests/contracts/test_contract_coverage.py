@@ -1,4 +1,4 @@
-"""The contract ledger: every declared answer was given in the suite, and none that is not declared."""
+"""The contract contract_coverage: every declared answer was given in the suite, and none that is not declared."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.clients import open_doors
+from tests.clients import open_clients
 from tests.conftest import ROOT
 from tests.contract_coverage import Declared, compare, read_answers, read_specs, write
 
@@ -25,17 +25,19 @@ SILENT = ("act", "", 200, "application/json", None)
 GONE = ("act", "sing", 204, None, None)
 
 
-def test_every_answer_is_noted_with_its_operation_and_without_what_was_sent(client: TestClient, ledger: Path) -> None:
-    before = len(ledger.read_text().splitlines())
-    doors = open_doors(client)
-    doors["annotation"].register("zhangsan", "correct horse")
-    doors["annotation"].log_out(doors["annotation"].enter("zhangsan", "correct horse"))
-    doors["signed"].log_in("zhangsan", "correct horse")
+def test_every_answer_is_noted_with_its_operation_and_without_what_was_sent(
+    client: TestClient, contract_coverage: Path
+) -> None:
+    before = len(contract_coverage.read_text().splitlines())
+    clients = open_clients(client)
+    clients["annotation"].register("zhangsan", "correct horse")
+    clients["annotation"].log_out(clients["annotation"].enter("zhangsan", "correct horse"))
+    clients["signed"].log_in("zhangsan", "correct horse")
     client.get("/user/1", params={"token": "1-OLaWfBisMY"})
     client.delete("/user/1")
     client.get("/v1/nothing")
     client.get("/healthz")
-    entries = [json.loads(line) for line in ledger.read_text().splitlines()[before:]]
+    entries = [json.loads(line) for line in contract_coverage.read_text().splitlines()[before:]]
     noted = [tuple(entry[name] for name in ("contract", "operation", "action", "status")) for entry in entries]
     assert noted == [
         ("annotation", "register", "", 200),
@@ -106,8 +108,8 @@ def test_the_lines_are_those_of_the_files() -> None:
 
 
 @pytest.mark.usefixtures("whole_suite")
-def test_every_declared_answer_was_given_and_no_other(ledger: Path, engine: str) -> None:
-    rows, faults = compare(read_specs(), read_answers(ledger.read_text("utf-8").splitlines()))
+def test_every_declared_answer_was_given_and_no_other(contract_coverage: Path, engine: str) -> None:
+    rows, faults = compare(read_specs(), read_answers(contract_coverage.read_text("utf-8").splitlines()))
     if engine == "sqlite":  # the second pass has the same rows, and fewer answers
-        write(rows, ROOT / "build" / "ledger.json")
+        write(rows, ROOT / "build" / "contract_coverage.json")
     assert not faults, "\n".join(["", *faults])

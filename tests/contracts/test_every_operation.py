@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from models.db.database import database
 from server.contract.request import FORM
 from server.specs import Contract, load_contracts
-from tests.clients import Signed, open_doors
+from tests.clients import Signed, open_clients
 from tests.contracts.test_specs import follow, operations
 
 TOO_LARGE = b" " * 2_000_000
@@ -58,9 +58,9 @@ def send(client: TestClient) -> Callable[..., Response]:
 
     changes: parts of the request, in the client's words, that are to be others.
     """
-    doors = open_doors(client)
-    doors["sso"].register("alice", "correct horse")
-    credentials = {stem: door.enter("alice", "correct horse") for stem, door in doors.items()}
+    clients = open_clients(client)
+    clients["sso"].register("alice", "correct horse")
+    credentials = {stem: door.enter("alice", "correct horse") for stem, door in clients.items()}
 
     def send_examples(operation: Operation, **changes: Any) -> Response:
         stem, path = operation.contract.stem, operation.path
@@ -70,7 +70,7 @@ def send(client: TestClient) -> Callable[..., Response]:
             parts[parameter["in"]] |= value if isinstance(value, dict) else {parameter["name"]: value}
         for scheme in operation.schemes:
             parts[scheme["in"]][scheme["name"]] = scheme.get("x-first-value", credentials[stem])
-        if isinstance(door := doors[stem], Signed):
+        if isinstance(door := clients[stem], Signed):
             parts["query"] |= door.signature(parts["query"]["action"])
         for name, value in parts["path"].items():
             path = path.replace(f"{{{name}}}", quote(str(value)))

@@ -12,12 +12,12 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.errors import NotAMember, NotYours, SessionDead
-from server.contract.exceptions import Door
+from models.errors import InvalidSession, NotAMember, PermissionDenied
+from server.contract.exceptions import ExceptionMiddleware
 from server.contract.operation import OperationMiddleware
 from server.contract.routing import CONTRACT
 from server.specs import load_contracts
-from tests.clients import INDEXY, open_doors
+from tests.clients import INDEXY, open_clients
 from tests.clients import Signed as SignedDoor
 from tests.conftest import DIRECTORY
 
@@ -125,7 +125,7 @@ def test_a_missing_field_is_malformed(client: TestClient, stem: str) -> None:
 
 
 def test_a_missing_parameter_is_malformed_in_the_signed_contract(client: TestClient) -> None:
-    door = open_doors(client)["signed"]
+    door = open_clients(client)["signed"]
     assert isinstance(door, SignedDoor)
     expect(door.act("register", userid="bob"), "malformed", "signed")
     expect(door.act("dance", userid="bob"), "malformed", "signed")
@@ -149,9 +149,11 @@ def test_a_missing_credential_is_told_in_indexy_where_it_is_asked_for(client: Te
 def test_what_only_a_handler_finds_out_has_its_row(stem: str) -> None:
     contract = next(contract for contract in load_contracts() if contract.stem == stem)
     nothing: Any = None
-    door = Door(app=nothing, contracts=[contract], operations=OperationMiddleware(nothing), observer=nothing)
-    foreign = NotAMember() if stem == "annotation" else NotYours()  # a project is all that is foreign there
-    for situation, error in (("session gone", SessionDead()), ("not yours", foreign)):
+    door = ExceptionMiddleware(
+        app=nothing, contracts=[contract], operations=OperationMiddleware(nothing), access_log=nothing
+    )
+    foreign = NotAMember() if stem == "annotation" else PermissionDenied()  # a project is all that is foreign there
+    for situation, error in (("session gone", InvalidSession()), ("not yours", foreign)):
         reply = door.reply(error, {CONTRACT: stem, "path": "/", "method": "GET"})
         expect(Response(reply.status, headers=reply.headers, content=reply.content), situation, stem)
 
@@ -230,7 +232,7 @@ def test_failures_of_the_server_are_told_without_their_secrets(
     situation: str,
     error: Exception,
 ) -> None:
-    door = open_doors(client)[stem]
+    door = open_clients(client)[stem]
     _break(Account.authenticate, error, monkeypatch)
     answer = door.log_in("alice", "correct horse")
     expect(answer, situation, stem)

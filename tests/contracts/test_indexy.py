@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from handlers import indexy
 from models import clock, errors
 from models.account import Account
-from models.db.database import database, unit_of_work
+from models.db.database import database, transaction
 from models.project import Member, Project
 from models.session import Session
 from tests.conftest import DIRECTORY
@@ -71,7 +71,7 @@ def log_in(client: TestClient, username: str = "alice", password: str = PASSWORD
 
 
 def make_admin(account: Account) -> None:
-    with unit_of_work():
+    with transaction():
         Account.update(admin=True).where(Account.id == account.id).execute()
 
 
@@ -343,7 +343,7 @@ def test_what_is_no_id_is_refused(client: TestClient, id: str) -> None:
 def test_deleting_hands_projects_over_and_ends_sessions(client: TestClient, register: Register) -> None:
     alice, bob = register(), register("bob")
     log_in(client)
-    with unit_of_work():
+    with transaction():
         project = Project.create(name="三国", owner=alice, created=clock.now())
         for member in (alice, bob):
             Member.create(project=project, account=member, joined=clock.now())
@@ -420,7 +420,7 @@ def test_of_simultaneous_password_changes_one_succeeds(app: Any, register: Regis
 
 
 def test_a_disabled_account_cannot_log_in(client: TestClient, register: Register) -> None:
-    with unit_of_work():
+    with transaction():
         register().disable()
     assert_fails(log_in(client), 400, "用户名或密码错误")
 

@@ -11,12 +11,12 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.db.database import run_unit
+from models.db.database import run_transaction
 from models.friendship import FriendApplication, Friendship
 from models.outbox import OutboxMessage
 from models.project import Project
 from server.contract.validation import merge, properties
-from tests.clients import INDEXY, Annotation, Dbms, Indexy, Signed, Sso, open_doors
+from tests.clients import INDEXY, Annotation, Dbms, Indexy, Signed, Sso, open_clients
 from tests.contracts.test_every_operation import OPERATIONS, Operation
 from tests.contracts.test_indexy import everything
 
@@ -89,14 +89,14 @@ class World:
     """
 
     def __init__(self, client: TestClient, stem: str, caller: str) -> None:
-        run_unit(self.furnish)
-        doors: Any = open_doors(client)
-        self.dbms: Dbms = doors["dbms"]
-        self.sso: Sso = doors["sso"]
-        self.signed: Signed = doors["signed"]
-        self.annotation: Annotation = doors["annotation"]
-        self.indexy: Indexy = doors["indexy"]
-        self.door = doors[stem]
+        run_transaction(self.furnish)
+        clients: Any = open_clients(client)
+        self.dbms: Dbms = clients["dbms"]
+        self.sso: Sso = clients["sso"]
+        self.signed: Signed = clients["signed"]
+        self.annotation: Annotation = clients["annotation"]
+        self.indexy: Indexy = clients["indexy"]
+        self.door = clients[stem]
         self.caller = CALLERS[caller]
         self.credential: str = self.door.enter(self.caller, PASSWORD) if self.caller else ""
         if not self.caller:
@@ -347,7 +347,7 @@ def test_a_signature_alone_is_no_token_and_a_token_alone_no_signature(client: Te
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_code_or_link_of_one_account_opens_no_other(client: TestClient, policy: str) -> None:
     world = World(client, "indexy", "other")
-    run_unit(lambda: Account.by_username("bob").change(mobile="13345587003", email="bob@example.com"))
+    run_transaction(lambda: Account.by_username("bob").change(mobile="13345587003", email="bob@example.com"))
     code = world.code()
     world.indexy.request_code("13345587003")
     assert not world.admits(world.indexy.recover_by_mobile("13345587003", code, NEW))

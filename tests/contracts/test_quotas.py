@@ -9,12 +9,12 @@ from starlette.testclient import TestClient
 
 from models.account import Account
 from models.audit.events import AuditEvent
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.friendship import FriendApplication, Friendship
 from models.project import Invitation, Project
 from models.session import Session
 from server.settings import Settings
-from tests.clients import Annotation, Door, open_doors
+from tests.clients import Annotation, ContractClient, open_clients
 
 PASSWORD = "correct horse"
 MOST = 3
@@ -53,7 +53,7 @@ def people(door: Annotation, register: Callable[..., Account]) -> People:
 
 def befriend(name: str, *others: str) -> None:
     """Make somebody a friend of all others."""
-    with unit_of_work():
+    with transaction():
         for other in others:
             Friendship.make(Account.by_username(name), Account.by_username(other))
 
@@ -70,15 +70,15 @@ def test_a_session_too_many_ends_the_oldest_of_its_account_and_contract(
 ) -> None:
     register("alice")
     register("bob")
-    doors = open_doors(client)
-    door: Door = doors[stem]
-    others = {name: one.enter("alice", PASSWORD) for name, one in doors.items() if name != stem}
+    clients = open_clients(client)
+    door: ContractClient = clients[stem]
+    others = {name: one.enter("alice", PASSWORD) for name, one in clients.items() if name != stem}
     bobs = door.enter("bob", PASSWORD)
     credentials = [door.enter("alice", PASSWORD) for _ in range(MOST + 2)]
     if stem != "indexy":  # nothing there asks for a session under `documented`
         assert [door.is_live(one) for one in credentials] == [False, False, True, True, True]
         assert door.is_live(bobs)
-    assert all(doors[name].is_live(one) for name, one in others.items() if name != "indexy")
+    assert all(clients[name].is_live(one) for name, one in others.items() if name != "indexy")
     assert Session.select().where(Session.contract == stem).count() == MOST + 1
     ended = AuditEvent.select().where(AuditEvent.event == "session_ended")
     assert [(event.account, event.contract, event.detail) for event in ended] == [(1, stem, '{"sessions":1}')] * 2
@@ -93,7 +93,7 @@ def test_who_has_enough_friends_makes_no_more_and_neither_does_who_asks_them(doo
     assert door.act(alice, "friend_apply_accept", id="bob").json() == FRIENDS_FULL
     assert door.act(bob, "friend_apply_accept", id="alice").json() == FRIENDS_FULL
     assert rows() == before
-    with unit_of_work():
+    with transaction():
         Friendship.delete().where(Friendship.friend == Account.by_username("a")).execute()
     assert door.act(alice, "friend_apply_accept", id="bob").json()["ret"] == 0
 
@@ -118,7 +118,7 @@ def test_applications_neither_pile_up_at_one_account_nor_leave_one_without_end(
 def test_invitations_do_not_pile_up(door: Annotation, people: People) -> None:
     alice, *_ = people("alice", "bob", "carol")
     befriend("alice", "bob", "carol")
-    with unit_of_work():
+    with transaction():
         projects = [Project.import_graph(f"p{n}", Account.by_username("alice"), []) for n in range(MOST + 1)]
     numbers = [str(project.id) for project in projects]
     for number in numbers[:MOST]:

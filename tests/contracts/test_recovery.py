@@ -21,12 +21,12 @@ from handlers import _messages
 from models import clock, secret
 from models.account import Account
 from models.cleanup import purge
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
 from models.session import Session
-from server.jobs.delivery.transports import carriers
-from server.jobs.mailer import Courier
+from server.jobs.delivery.transports import transports
+from server.jobs.mailer import Mailer
 from server.settings import Settings
 from server.specs import load_contracts
 from tests.conftest import DIRECTORY
@@ -45,12 +45,12 @@ Delivered = Callable[[], list[Any]]
 
 @pytest.fixture
 def delivered(settings: Settings) -> Delivered:
-    """Has the courier deliver, and returns what came: bodies of mails as text, short messages as dicts."""
+    """Has the mailer deliver, and returns what came: bodies of mails as text, short messages as dicts."""
     folder = settings.data / "outbox"
     seen: set[str] = set()
 
     def deliver() -> list[Any]:
-        Courier(carriers(settings)).deliver_due()
+        Mailer(transports(settings)).deliver_due()
         fresh = sorted(path for path in folder.glob("*") if path.name not in seen)
         seen.update(path.name for path in fresh)
         return [read[path.suffix](path.read_bytes()) for path in fresh]
@@ -297,7 +297,7 @@ def test_a_code_dies_with_the_number_it_was_sent_to(client: TestClient, delivere
 def test_a_disabled_account_cannot_recover(client: TestClient, delivered: Delivered, alice: Account) -> None:
     code = request_code(client, delivered)
     code_of_link = secret_of(request_link(client, delivered))
-    with unit_of_work():
+    with transaction():
         alice.disable()
     assert redeem(client, code).json() == WRONG
     assert_page(reset(client, code_of_link), 400, "链接无效或已过期")
@@ -524,7 +524,7 @@ def test_recovery_ends_all_sessions_in_all_contracts(
     client: TestClient, delivered: Delivered, alice: Account, register: Register, way: str
 ) -> None:
     bob = register("bob")
-    with unit_of_work():
+    with transaction():
         for contract in ("dbms", "sso", "signed", "annotation", "indexy"):
             Session.open(alice, contract, f"alice's {contract}")
             Session.open(bob, contract, f"bob's {contract}")
@@ -643,7 +643,7 @@ def test_dead_codes_are_forgotten(
     later = clock.now() + 1800
     monkeypatch.setattr(clock, "now", lambda: later)
     request_code(client, delivered, "13345587000")
-    with unit_of_work():
+    with transaction():
         purge()
     assert RecoveryCode.select().count() == 1
 

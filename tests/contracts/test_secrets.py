@@ -32,7 +32,7 @@ from server.cli.__main__ import app as rollbook
 from server.contract.request import FORM
 from server.contract.validation import compile_schema
 from server.settings import Settings
-from tests.clients import Dbms, Door, Indexy, Signed, open_doors
+from tests.clients import ContractClient, Dbms, Indexy, Signed, open_clients
 from tests.conftest import CHEAP, ROOT, STORE, Served
 from tests.contracts.test_every_operation import OPERATIONS, Operation, example, write_body
 from tests.limited import forget_counts
@@ -156,8 +156,8 @@ class Drive:
         self.marks = remains.marks
         once = httpx2.Limits(max_keepalive_connections=0)  # the server closes what was torn
         self.client = httpx2.Client(base_url=server.url, timeout=60, limits=once, event_hooks={"response": [self.keep]})
-        self.doors = open_doors(self.client)  # type: ignore[arg-type]
-        signed = self.doors["signed"]
+        self.clients = open_clients(self.client)  # type: ignore[arg-type]
+        signed = self.clients["signed"]
         assert isinstance(signed, Signed)
         self.signed = signed
         self.marks.note(signed.accesskey, "accesskey")
@@ -198,7 +198,7 @@ class Drive:
 
     def walk(self) -> None:
         """Register, log in, change passwords, recover, log out, through every door."""
-        for door in self.doors.values():
+        for door in self.clients.values():
             forget_counts()
             self.live(door)
         self.recover()
@@ -207,7 +207,7 @@ class Drive:
         """Return a new password, which not even a bare digest may tell."""
         return self.marks.note(self.marks.make(), "password")
 
-    def live(self, door: Door) -> None:
+    def live(self, door: ContractClient) -> None:
         """Do all that an account does in a contract."""
         name, first, second = f"{door.stem}-{secrets.token_hex(3)}", self.password(), self.password()
         assert door.succeeded(door.register(name, first))
@@ -235,7 +235,7 @@ class Drive:
 
     def recover(self) -> None:
         """Have a code and a link sent, and use them."""
-        dbms, indexy = self.doors["dbms"], self.doors["indexy"]
+        dbms, indexy = self.clients["dbms"], self.clients["indexy"]
         assert isinstance(dbms, Dbms)
         assert isinstance(indexy, Indexy)
         name = f"recovering-{secrets.token_hex(3)}"
@@ -287,8 +287,8 @@ class Drive:
         """Log in to a contract with a new account."""
         forget_counts()
         name, password = f"asking-{secrets.token_hex(3)}", self.marks.make()
-        self.doors[stem].register(name, password)
-        self.credentials[stem] = self.doors[stem].enter(name, password)
+        self.clients[stem].register(name, password)
+        self.credentials[stem] = self.clients[stem].enter(name, password)
 
     def send(self, request: Request) -> None:
         """Send a request, without the cookies of earlier ones."""
@@ -357,7 +357,7 @@ class Drive:
         """Return a credential of the right form."""
         if logged_in:
             return str(scheme.get("x-first-value", self.credentials[operation.contract.stem]))
-        known = {"accessid": "doors", "expires": str(int(time.time()) + 600)}
+        known = {"accessid": "clients", "expires": str(int(time.time()) + 600)}
         if scheme["name"] in known:
             return known[scheme["name"]]
         if operation.contract.stem == "sso":

@@ -20,7 +20,7 @@ from handlers import signed
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import database, unit_of_work
+from models.db.database import database, transaction
 from models.errors import BadKey, KeyNotFound, KeyTaken, WrongCredentials
 from models.session import Session
 from server.contract.validation import merge
@@ -61,7 +61,7 @@ def signature(action: str, expires: Any, accesskey: str = ACCESSKEY) -> dict[str
 
 @pytest.fixture(autouse=True)
 def key(settings: Settings) -> AccessKey:
-    with unit_of_work():
+    with transaction():
         return AccessKey.create(ACCESSID, ACCESSKEY)
 
 
@@ -282,7 +282,7 @@ def test_a_refused_signature_changes_nothing(client: TestClient) -> None:
 
 
 def test_a_revoked_key_signs_no_more(client: TestClient, key: AccessKey) -> None:
-    with unit_of_work():
+    with transaction():
         key.revoke()
     assert refused(client.get(PATH, params=LOGIN | signature("login", NOW + 60)), UNKNOWN)
 
@@ -550,7 +550,7 @@ def test_a_wrong_password_and_an_unknown_userid_are_refused_alike(ask: Ask, alic
         ask("login", userid="alice", password="wrong"),
         ask("login", userid="nobody", password="correct horse"),
     ]
-    with unit_of_work():
+    with transaction():
         alice.disable()
     answers.append(ask("login", userid="alice", password="correct horse"))
     for answer in answers:
@@ -724,7 +724,7 @@ def test_every_example_of_a_failure_says_the_words_of_the_table() -> None:
 
 
 def test_a_derived_accesskey_is_not_in_the_store(client: TestClient, alice: Account) -> None:
-    with unit_of_work():
+    with transaction():
         key = AccessKey.create("derived")
     stored = database.execute_sql("SELECT * FROM access_key WHERE accessid = 'derived'").fetchone()
     assert key.accesskey not in map(str, stored)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.account import Account
 from models.account_block import SIZE, AccountBlock
-from models.db.database import database, unit_of_work
+from models.db.database import database, transaction
 from models.departure import delete_account
 from models.migrations import migrate
 from server.settings import Settings
@@ -14,7 +14,7 @@ from server.settings import Settings
 
 def _store(ids: set[int]) -> None:
     """Make accounts of these ids, and nothing else."""
-    with unit_of_work():
+    with transaction():
         for table in (Account, AccountBlock):
             table.delete().execute()
         for id in ids:
@@ -42,12 +42,12 @@ def test_a_page_in_order_of_id_is_that_of_a_plain_reading(
 
 @pytest.mark.usefixtures("settings")
 def test_accounts_that_come_and_go_are_counted() -> None:
-    with unit_of_work():
+    with transaction():
         accounts = [Account.register(name, "correct horse") for name in ("alice", "bob", "carol")]
-    with unit_of_work():
+    with transaction():
         delete_account(accounts[1])
     assert Account.count() == 2
-    with pytest.raises(RuntimeError), unit_of_work():
+    with pytest.raises(RuntimeError), transaction():
         Account.register("dave", "correct horse")
         raise RuntimeError
     assert Account.count() == 2

@@ -17,20 +17,20 @@ from models.account import Account
 from models.audit import events, verification
 from models.audit.events import AuditEvent, AuditHead, Event, note
 from models.audit.verification import Finding, Point, head, verify
-from models.db.database import database, run_unit, unit_of_work
+from models.db.database import database, run_transaction, transaction
 from models.departure import delete_account
 from models.errors import UsernameTaken
 from models.session import Session
 from server.settings import Settings
-from tests.clients import INDEXY, Door, open_doors
+from tests.clients import INDEXY, ContractClient, open_clients
 
 SECRET = "Correct-Horse-7"
 
 
 @pytest.fixture
-def doors(client: TestClient) -> dict[str, Door]:
+def clients(client: TestClient) -> dict[str, ContractClient]:
     """One driver per contract."""
-    return open_doors(client)
+    return open_clients(client)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def chain(settings: Settings) -> Callable[..., None]:
 
     def record(number: int) -> None:
         for account in range(1, number + 1):
-            with unit_of_work():
+            with transaction():
                 note(Event.LOGGED_IN, account)
 
     return record
@@ -59,8 +59,10 @@ def check(since: Point | None = None) -> Finding:
 
 
 @pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation", "indexy"])
-def test_registering_and_logging_in_go_on_record_through_every_contract(doors: dict[str, Door], stem: str) -> None:
-    door = doors[stem]
+def test_registering_and_logging_in_go_on_record_through_every_contract(
+    clients: dict[str, ContractClient], stem: str
+) -> None:
+    door = clients[stem]
     door.register("alice", SECRET)
     door.log_in("alice", SECRET)
     door.log_in("alice", "wrong-and-secret")
@@ -77,8 +79,8 @@ def test_registering_and_logging_in_go_on_record_through_every_contract(doors: d
 
 
 @pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation"])
-def test_ending_a_session_and_changing_a_password_go_on_record(doors: dict[str, Door], stem: str) -> None:
-    door = doors[stem]
+def test_ending_a_session_and_changing_a_password_go_on_record(clients: dict[str, ContractClient], stem: str) -> None:
+    door = clients[stem]
     door.register("alice", SECRET)
     credential, other = door.enter("alice", SECRET), door.enter("alice", SECRET)
     start = events.AuditHead.get().last
@@ -93,9 +95,9 @@ def test_ending_a_session_and_changing_a_password_go_on_record(doors: dict[str, 
     assert AuditEvent.get_by_id(start + 2).actor == (None if stem == "signed" else 1)
 
 
-@pytest.mark.usefixtures("doors")
-def test_nothing_that_was_typed_is_on_record(doors: dict[str, Door]) -> None:
-    for stem, door in doors.items():
+@pytest.mark.usefixtures("clients")
+def test_nothing_that_was_typed_is_on_record(clients: dict[str, ContractClient]) -> None:
+    for stem, door in clients.items():
         door.register(f"{stem}-alice", SECRET)
         door.log_in(f"{stem}-alice", "wrong-and-secret")
         door.log_in("typed-a-password-here", SECRET)
@@ -123,12 +125,12 @@ def test_recovery_goes_on_record_from_asking_to_done(client: TestClient, registe
 
 def test_what_an_operator_or_a_verb_does_goes_on_record(register: Callable[..., Account]) -> None:
     alice = register("alice")
-    with unit_of_work():
+    with transaction():
         alice.disable()
         alice.enable()
         alice.change(email="a@example.com", school="none of the audit's business")
         AccessKey.create("phone").revoke()
-    with unit_of_work():
+    with transaction():
         delete_account(alice)
     assert recorded(1) == [
         ("account_disabled", 1, {}),
@@ -141,18 +143,18 @@ def test_what_an_operator_or_a_verb_does_goes_on_record(register: Callable[..., 
 
 
 @pytest.mark.parametrize("policy", ["guarded"])
-def test_an_act_of_an_admin_names_both_accounts(client: TestClient, doors: dict[str, Door]) -> None:
-    with unit_of_work():
+def test_an_act_of_an_admin_names_both_accounts(client: TestClient, clients: dict[str, ContractClient]) -> None:
+    with transaction():
         Account.register("root", SECRET, admin=True)
         Account.register("alice", SECRET)
-    cookie = doors["indexy"].enter("root", SECRET)
+    cookie = clients["indexy"].enter("root", SECRET)
     assert client.delete(f"{INDEXY}/2", headers={"cookie": f"indexy_session={cookie}"}).status_code == 200
     last = list(verification.events())[-1]
     assert (last.event, last.account, last.actor, last.contract) == ("account_deleted", 2, 1, "indexy")
 
 
 def test_a_detail_that_is_not_foreseen_is_refused(settings: Settings) -> None:
-    with pytest.raises(ValueError, match="may not be told"), unit_of_work():
+    with pytest.raises(ValueError, match="may not be told"), transaction():
         note(Event.LOGIN_REFUSED, name="typed")
 
 
@@ -161,10 +163,10 @@ def test_a_detail_that_is_not_foreseen_is_refused(settings: Settings) -> None:
 
 def test_what_is_undone_leaves_no_event(register: Callable[..., Account]) -> None:
     alice = register("alice")
-    with pytest.raises(RuntimeError), unit_of_work():
+    with pytest.raises(RuntimeError), transaction():
         alice.disable()
         raise RuntimeError
-    with pytest.raises(UsernameTaken), unit_of_work():
+    with pytest.raises(UsernameTaken), transaction():
         Account.register("alice", SECRET)
     assert [event for event, *_ in recorded()] == ["registered"]
     assert check().fault is None
@@ -176,17 +178,17 @@ def test_an_event_that_cannot_be_written_undoes_its_act(
     alice = register("alice")
     with monkeypatch.context() as patch:
         patch.setattr(AuditHead, "store", lambda head: 1 / 0)
-        with pytest.raises(ZeroDivisionError), unit_of_work():
+        with pytest.raises(ZeroDivisionError), transaction():
             alice.disable()
     assert not Account.by_id(alice.id).disabled
-    with unit_of_work():
+    with transaction():
         alice.disable()
     assert check().checked == 2
 
 
-def test_using_a_session_writes_nothing(doors: dict[str, Door]) -> None:
+def test_using_a_session_writes_nothing(clients: dict[str, ContractClient]) -> None:
     for stem in ("dbms", "sso", "annotation"):
-        door = doors[stem]
+        door = clients[stem]
         door.register(f"{stem}-alice", SECRET)
         credential = door.enter(f"{stem}-alice", SECRET)
         before = AuditHead.get().last
@@ -198,7 +200,7 @@ def test_events_of_many_writers_make_one_chain(register: Callable[..., Account])
     alice = register("alice")
 
     def work(number: int) -> None:
-        run_unit(lambda: Session.open(alice, "dbms", f"secret {number}"))
+        run_transaction(lambda: Session.open(alice, "dbms", f"secret {number}"))
         database.close()
 
     with ThreadPoolExecutor(8) as pool:
@@ -385,14 +387,14 @@ def test_a_key_that_was_just_replaced_leaves_its_mark(
 def test_old_events_are_purged_from_the_front_and_the_rest_stays_verifiable(
     chain: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_seconds=1000))
+    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=1000))
     begin = clock.now()
     chain(7)
     monkeypatch.setattr(clock, "now", lambda: begin + 900)
     chain(2)
     monkeypatch.setattr(clock, "now", lambda: begin + 1100)
     for purged in (3, 3, 1, 0):
-        with unit_of_work():
+        with transaction():
             assert events.purge(3) == purged
         assert check().fault is None
     assert [entry.id for entry in verification.events()] == [8, 9]
@@ -407,10 +409,10 @@ def test_everything_may_be_purged_or_nothing(chain: Callable[[int], None], monke
     chain(3)
     later = clock.now() + 10**9
     monkeypatch.setattr(clock, "now", lambda: later)
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_seconds=0))
+    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=0))
     assert events.purge(500) == 0
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_seconds=1))
-    with unit_of_work():
+    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=1))
+    with transaction():
         assert events.purge(500) == 3
     assert check().fault is None
     chain(1)
@@ -431,7 +433,7 @@ def test_whoever_broke_the_chain_does_not_get_the_traces_purged(
 
 def test_an_empty_record_is_whole(settings: Settings) -> None:
     assert check() == Finding(None, None, Point(0, ""), 0, 0)
-    with unit_of_work():
+    with transaction():
         assert events.purge(500) == 0
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from models import settings
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.friendship import Friendship
 from models.project import Member, Project
 from models.session import Session
@@ -56,20 +56,20 @@ def environment(server: Served) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def gathered(server: Served, environment: dict[str, str]) -> Iterator[Crowd]:
+def staged(server: Served, environment: dict[str, str]) -> Iterator[Crowd]:
     """As many clients as there ever are at once."""
-    made = CliRunner(env=environment).invoke(rollbook, ["key", "create", "doors", "--json"])
+    made = CliRunner(env=environment).invoke(rollbook, ["key", "create", "clients", "--json"])
     with gather(server.url, CLIENTS, json.loads(made.stdout)["accesskey"]) as crowd:
         yield crowd
 
 
 @pytest.fixture
-def crowd(server: Served, environment: dict[str, str], gathered: Crowd) -> Iterator[Crowd]:
+def crowd(server: Served, environment: dict[str, str], staged: Crowd) -> Iterator[Crowd]:
     """Clients of a server; in the end its store is sound, and its log complains of nothing."""
     before = settings.current
     settings.apply(read(environment))
     connect(server.store)
-    yield gathered
+    yield staged
     database.close()
     settings.apply(before)
     for words in (["db", "check"], ["audit", "verify"]):
@@ -245,7 +245,7 @@ def test_an_invitation_that_is_accepted_fifty_times_makes_one_member(crowd: Crow
     for name in (owner, friend):
         crowd.one.annotation.register(name, PASSWORD)
     hers, his = (crowd.one.annotation.enter(name, PASSWORD) for name in (owner, friend))
-    with unit_of_work():
+    with transaction():
         accounts = Account.by_username(owner), Account.by_username(friend)
         Friendship.make(*accounts)
         project = str(Project.import_graph("三国", accounts[0], []).id)

@@ -6,7 +6,7 @@ import peewee
 import pytest
 
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.errors import UsernameTaken, WrongCode
 from server.settings import Settings
 
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.usefixtures("settings")
 
 def test_reading_opens_no_transaction(register: Callable[..., Account]) -> None:
     register()
-    with unit_of_work():
+    with transaction():
         assert Account.by_username("alice").username == "alice"
         assert not database.in_transaction()
 
 
 @pytest.mark.once("PostgreSQL has many writers")
 def test_the_first_write_opens_the_transaction_at_once_for_writing(settings: Settings) -> None:
-    with unit_of_work():
+    with transaction():
         Account.register("alice", "secret")
         assert database.in_transaction()
         other = peewee.SqliteDatabase(settings.database_url.removeprefix("sqlite:///"), timeout=0)
@@ -33,21 +33,21 @@ def test_the_first_write_opens_the_transaction_at_once_for_writing(settings: Set
 
 
 def test_what_a_failed_unit_wrote_is_undone() -> None:
-    with pytest.raises(RuntimeError), unit_of_work():
+    with pytest.raises(RuntimeError), transaction():
         Account.register("alice", "secret")
         raise RuntimeError
     assert Account.select().count() == 0
 
 
 def test_a_refusal_that_keeps_its_changes_is_committed() -> None:
-    with pytest.raises(WrongCode), unit_of_work():
+    with pytest.raises(WrongCode), transaction():
         Account.register("alice", "secret")
         raise WrongCode
     assert Account.select().count() == 1
 
 
 def test_an_atomic_block_is_a_savepoint_of_the_unit() -> None:
-    with pytest.raises(RuntimeError), unit_of_work():
+    with pytest.raises(RuntimeError), transaction():
         with database.atomic():
             Account.register("alice", "secret")
         raise RuntimeError
@@ -56,7 +56,7 @@ def test_an_atomic_block_is_a_savepoint_of_the_unit() -> None:
 
 @pytest.mark.once("PostgreSQL undoes a unit of which a statement failed")
 def test_a_taken_name_leaves_the_unit_usable() -> None:
-    with unit_of_work():
+    with transaction():
         Account.register("alice", "secret")
         with pytest.raises(UsernameTaken):
             Account.register("ALICE", "secret")

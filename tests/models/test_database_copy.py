@@ -15,7 +15,7 @@ from models import TABLES
 from models.access_key import AccessKey
 from models.account import Account
 from models.audit.verification import events, head, verify
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.friendship import FriendApplication, Friendship
 from models.known_address import KnownAddress
@@ -47,20 +47,20 @@ def elsewhere(postgres: PostgresServer) -> str:
 def full(settings: Settings, register: Callable[..., Account]) -> Settings:
     """Settings of a store that has something in every table, and once had an account more."""
     alice, bob, carol = register("alice", mobile="13393922111"), register("bob", admin=True), register("三娘")
-    with unit_of_work():
+    with transaction():
         FriendApplication.send(alice, bob)
         FriendApplication.accept(alice, bob)
         FriendApplication.send(carol, bob)
         project = Project.import_graph("三国", alice, *SAN_GUO)
         project.invite(alice, bob)
-    with unit_of_work():
+    with transaction():
         Session.open(alice, "dbms", "a secret")
         AccessKey.create("Openapiuser", "given")
         AccessKey.create("openapiuser")
         RecoveryCode.send_code("13393922111", lambda code: Notice("", code))
         KnownAddress.note(alice.id, "192.0.2.1")
         RateCounter.add("a limit", 1, 600)
-    with unit_of_work():
+    with transaction():
         delete_account(register("dave"))
     return settings
 
@@ -115,7 +115,7 @@ def test_numbers_go_on_from_where_they_were(
     move(operate, full, elsewhere)
     with at(elsewhere):
         assert register("eve").id == 5  # 4 was dave's
-        with unit_of_work():
+        with transaction():
             assert Project.import_graph("水浒", Account.by_id(2), *SAN_GUO).id == 2
             assert Session.open(Account.by_id(2), "dbms", "another").id == 2
     assert operate("db", "check", ROLLBOOK_DATABASE_URL=elsewhere).stdout == "the store is sound\n"

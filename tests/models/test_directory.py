@@ -9,14 +9,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.departure import delete_account
-from models.errors import SessionDead
+from models.errors import InvalidSession
 from models.passwords import hashing
 from models.project import Project
 from models.session import Session
 from server.settings import Settings
-from tests.clients import Door, Indexy, open_doors
+from tests.clients import ContractClient, Indexy, open_clients
 
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
 WITH_SESSIONS = ("dbms", "sso", "signed", "annotation")
@@ -25,31 +25,35 @@ RESERVED = ("other", "signin", "register", "change_pasword", "OTHER", "ｏｔｈ
 
 
 @pytest.fixture
-def doors(client: TestClient) -> dict[str, Door]:
+def clients(client: TestClient) -> dict[str, ContractClient]:
     """All five contracts from the client's side."""
-    return open_doors(client)
+    return open_clients(client)
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_who_registered_through_one_contract_logs_in_through_every_other(doors: dict[str, Door], stem: str) -> None:
-    assert doors[stem].succeeded(doors[stem].register("TestUser", "correct horse"))
-    for door in doors.values():
+def test_who_registered_through_one_contract_logs_in_through_every_other(
+    clients: dict[str, ContractClient], stem: str
+) -> None:
+    assert clients[stem].succeeded(clients[stem].register("TestUser", "correct horse"))
+    for door in clients.values():
         assert door.enter("TestUser", "correct horse"), door.stem
         assert door.enter("testuser", "correct horse"), door.stem
         assert not door.succeeded(door.log_in("TestUser", "wrong")), door.stem
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_name_taken_through_one_contract_is_taken_in_all(doors: dict[str, Door], stem: str) -> None:
-    doors[stem].register("straße", "correct horse")
-    for door in doors.values():
+def test_a_name_taken_through_one_contract_is_taken_in_all(clients: dict[str, ContractClient], stem: str) -> None:
+    clients[stem].register("straße", "correct horse")
+    for door in clients.values():
         assert not door.succeeded(door.register("STRASSE", "another one")), door.stem
     assert Account.select().count() == 1
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_name_that_only_looks_different_to_a_machine_is_the_same(doors: dict[str, Door], stem: str) -> None:
-    doors["sso"].register("alice", "correct horse")
+def test_a_name_that_only_looks_different_to_a_machine_is_the_same(
+    clients: dict[str, ContractClient], stem: str
+) -> None:
+    clients["sso"].register("alice", "correct horse")
     same = (
         "ａｌｉｃｅ",
         "alice\u200b",
@@ -61,44 +65,44 @@ def test_a_name_that_only_looks_different_to_a_machine_is_the_same(doors: dict[s
         "ali\u2028ce",
     )
     for name in same:
-        assert not doors[stem].succeeded(doors[stem].register(name, "another one")), ascii(name)
+        assert not clients[stem].succeeded(clients[stem].register(name, "another one")), ascii(name)
     assert Account.select().count() == 1
-    assert doors[stem].enter("ali\u00adce", "correct horse")
+    assert clients[stem].enter("ali\u00adce", "correct horse")
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_name_that_shows_nothing_is_none(doors: dict[str, Door], stem: str) -> None:
+def test_a_name_that_shows_nothing_is_none(clients: dict[str, ContractClient], stem: str) -> None:
     for name in ("\u200b", "\u2060\u3164", "\u2800"):
-        assert not doors[stem].succeeded(doors[stem].register(name, "correct horse")), ascii(name)
+        assert not clients[stem].succeeded(clients[stem].register(name, "correct horse")), ascii(name)
     assert Account.select().count() == 0
 
 
 @pytest.mark.parametrize("stem", STEMS)
 @pytest.mark.parametrize("name", RESERVED)
-def test_path_words_are_no_names(doors: dict[str, Door], stem: str, name: str) -> None:
-    assert not doors[stem].succeeded(doors[stem].register(name, "correct horse"))
+def test_path_words_are_no_names(clients: dict[str, ContractClient], stem: str, name: str) -> None:
+    assert not clients[stem].succeeded(clients[stem].register(name, "correct horse"))
     assert Account.select().count() == 0
 
 
 @pytest.mark.requirement("ASVS 6.2.2", "ASVS 6.5.6", "ASVS 7.4.3")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
-def test_a_changed_password_ends_the_sessions_of_every_contract(doors: dict[str, Door], stem: str) -> None:
-    doors["sso"].register("alice", "correct horse")
-    live = {other: doors[other].enter("alice", "correct horse") for other in STEMS}
-    changed = doors[stem].change_password(live[stem], "alice", "correct horse", "battery staple")
-    assert doors[stem].succeeded(changed)
+def test_a_changed_password_ends_the_sessions_of_every_contract(clients: dict[str, ContractClient], stem: str) -> None:
+    clients["sso"].register("alice", "correct horse")
+    live = {other: clients[other].enter("alice", "correct horse") for other in STEMS}
+    changed = clients[stem].change_password(live[stem], "alice", "correct horse", "battery staple")
+    assert clients[stem].succeeded(changed)
     for other in WITH_SESSIONS:
-        assert doors[other].is_live(live[other]) == (other == stem), other
+        assert clients[other].is_live(live[other]) == (other == stem), other
     assert not Session.select().where(Session.contract == "indexy").exists()
-    for door in doors.values():
+    for door in clients.values():
         assert not door.enter("alice", "correct horse"), door.stem
         assert door.enter("alice", "battery staple"), door.stem
 
 
 @pytest.mark.requirement("ASVS 7.2.2", "ASVS 7.4.1")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
-def test_logging_out_ends_that_session_alone(doors: dict[str, Door], stem: str) -> None:
-    door = doors[stem]
+def test_logging_out_ends_that_session_alone(clients: dict[str, ContractClient], stem: str) -> None:
+    door = clients[stem]
     door.register("alice", "correct horse")
     first, second = (door.enter("alice", "correct horse") for _ in range(2))
     assert door.succeeded(door.log_out(first))
@@ -108,51 +112,53 @@ def test_logging_out_ends_that_session_alone(doors: dict[str, Door], stem: str) 
 
 
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
-def test_a_credential_of_one_contract_opens_no_other(doors: dict[str, Door], stem: str) -> None:
-    doors["sso"].register("alice", "correct horse")
+def test_a_credential_of_one_contract_opens_no_other(clients: dict[str, ContractClient], stem: str) -> None:
+    clients["sso"].register("alice", "correct horse")
     for other in STEMS:
         if other != stem:
-            assert not doors[stem].is_live(doors[other].enter("alice", "correct horse")), other
+            assert not clients[stem].is_live(clients[other].enter("alice", "correct horse")), other
 
 
 @pytest.mark.requirement("ASVS 6.5.6", "ASVS 7.4.2")
 @pytest.mark.parametrize("stem", WITH_SESSIONS)
-def test_a_disabled_account_is_out_and_stays_out(doors: dict[str, Door], stem: str) -> None:
-    door = doors[stem]
+def test_a_disabled_account_is_out_and_stays_out(clients: dict[str, ContractClient], stem: str) -> None:
+    door = clients[stem]
     door.register("alice", "correct horse")
     credential = door.enter("alice", "correct horse")
-    with unit_of_work():
+    with transaction():
         Account.by_username("alice").disable()
     assert not door.is_live(credential)
     assert not door.enter("alice", "correct horse")
-    with unit_of_work():
+    with transaction():
         Account.by_username("alice").enable()
     assert not door.is_live(credential)
     assert door.enter("alice", "correct horse")
 
 
-def test_one_name_registered_at_once_through_all_contracts_gives_one_account(doors: dict[str, Door]) -> None:
+def test_one_name_registered_at_once_through_all_contracts_gives_one_account(
+    clients: dict[str, ContractClient],
+) -> None:
     together = Barrier(len(STEMS))
 
-    def register(door: Door) -> bool:
+    def register(door: ContractClient) -> bool:
         door.client = TestClient(door.client.app)
         together.wait()
         return door.succeeded(door.register("alice", "correct horse"))
 
     with ThreadPoolExecutor(len(STEMS)) as pool:
-        outcomes = list(pool.map(register, doors.values()))
+        outcomes = list(pool.map(register, clients.values()))
     assert outcomes.count(True) == 1
     assert Account.select().count() == 1
 
 
 @pytest.mark.parametrize("policy", ["guarded"])
 def test_under_the_guarded_policy_accounts_are_their_owners_business(
-    doors: dict[str, Door], register: Callable[..., Account]
+    clients: dict[str, ContractClient], register: Callable[..., Account]
 ) -> None:
     alice, bob = register("alice"), register("bob")
-    with unit_of_work():
+    with transaction():
         Account.update(admin=True).where(Account.id == register("root").id).execute()
-    indexy = doors["indexy"]
+    indexy = clients["indexy"]
     assert isinstance(indexy, Indexy)
     credentials = {name: indexy.enter(name, "correct horse") for name in ("alice", "root")}
     assert indexy.find(alice.id).status_code == 401
@@ -165,15 +171,18 @@ def test_under_the_guarded_policy_accounts_are_their_owners_business(
 
 @pytest.mark.requirement("63B cost-grows", "63B scheme-stored")
 def test_parameters_of_hashing_may_change_and_hashes_follow_at_login(
-    doors: dict[str, Door], settings: Settings, register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
+    clients: dict[str, ContractClient],
+    settings: Settings,
+    register: Callable[..., Account],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old = register("alice").password_hash
     monkeypatch.setattr("models.settings.current", _stronger(settings))
-    assert doors["sso"].enter("alice", "correct horse")
+    assert clients["sso"].enter("alice", "correct horse")
     new = Account.by_username("alice").password_hash
     assert "t=1," in old
     assert "t=2," in new
-    assert doors["dbms"].enter("alice", "correct horse")
+    assert clients["dbms"].enter("alice", "correct horse")
     assert Account.by_username("alice").password_hash == new
 
 
@@ -183,9 +192,9 @@ def _stronger(settings: Settings) -> Settings:
 
 @pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation"])
 def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
-    doors: dict[str, Door], stem: str, monkeypatch: pytest.MonkeyPatch
+    clients: dict[str, ContractClient], stem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = doors[stem]
+    door = clients[stem]
     door.register("alice", "correct horse")
     credential = door.enter("alice", "correct horse")
     hash_password = hashing.hash
@@ -206,18 +215,18 @@ def test_who_is_logged_out_while_a_new_password_is_hashed_changes_nothing(
 
 def test_who_logs_out_late_ends_no_session_that_took_the_place_of_his(register: Callable[..., Account]) -> None:
     alice, bob = register("alice"), register("bob")
-    with unit_of_work():
+    with transaction():
         gone = Session.open(alice, "dbms", "first")
         Session.find("dbms", "first").end()
         Session.open(bob, "dbms", "second")
-        with pytest.raises(SessionDead):
+        with pytest.raises(InvalidSession):
             gone.end()
         assert Session.find("dbms", "second").account == bob
 
 
 def test_the_id_of_a_deleted_project_is_never_given_again(register: Callable[..., Account]) -> None:
     alice = register("alice")
-    with unit_of_work():
+    with transaction():
         gone = Project.import_graph("三国", alice, [])
         gone.delete_instance()
         assert Project.import_graph("三国", alice, []).id > gone.id
@@ -225,6 +234,6 @@ def test_the_id_of_a_deleted_project_is_never_given_again(register: Callable[...
 
 def test_the_id_of_a_deleted_account_is_never_given_again(register: Callable[..., Account]) -> None:
     gone = register("alice")
-    with unit_of_work():
+    with transaction():
         delete_account(gone)
     assert register("bob").id > gone.id

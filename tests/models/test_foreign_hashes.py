@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from models import settings
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.errors import BadHash, WrongCredentials
 from models.passwords import hashing
 from models.passwords.foreign_hashes import NONE, examine, is_known, matches
@@ -47,7 +47,7 @@ def bcrypted(cost: int = 8, password: str = PASSWORD) -> str:
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(cost)).decode()
 
 
-FORMS: dict[str, Callable[[], str]] = {
+SCHEMES: dict[str, Callable[[], str]] = {
     "bcrypt": bcrypted,
     "bcrypt of PHP": lambda: bcrypted().replace("$2b$", "$2y$"),
     "PBKDF2": pbkdf2,
@@ -57,9 +57,9 @@ FORMS: dict[str, Callable[[], str]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SCHEMES)
 def test_a_hash_of_another_system_knows_its_password_and_no_other(form: str) -> None:
-    stored = examine(FORMS[form]())
+    stored = examine(SCHEMES[form]())
     assert is_known(stored)
     assert matches(stored, PASSWORD)
     assert not matches(stored, PASSWORD + " ")
@@ -123,40 +123,40 @@ def test_bcrypt_looks_at_72_bytes_as_it_always_did() -> None:
     ],
 )
 def test_what_is_too_costly_too_weak_or_unreadable_is_refused(hashed: str, reason: str) -> None:
-    settings.apply(settings.Rules())
+    settings.apply(settings.DirectorySettings())
     with pytest.raises(BadHash) as refused:
         examine(hashed)
     assert reason in str(refused.value)
     assert hashed == "" or hashed not in str(refused.value)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SCHEMES)
 def test_the_first_login_puts_argon2id_in_its_place(form: str, register: Callable[..., Account]) -> None:
     account = register("alice")
-    with unit_of_work():
-        Account.update(password_hash=FORMS[form]()).execute()
-    with unit_of_work(), pytest.raises(WrongCredentials):
+    with transaction():
+        Account.update(password_hash=SCHEMES[form]()).execute()
+    with transaction(), pytest.raises(WrongCredentials):
         Account.authenticate("alice", "wrong")
     assert not Account.by_id(account.id).password_hash.startswith("$argon2id$")
-    with unit_of_work():
+    with transaction():
         Account.authenticate("alice", PASSWORD)
     renewed = Account.by_id(account.id).password_hash
     assert renewed.startswith("$argon2id$")
     assert not hashing.is_outdated(renewed)
-    with unit_of_work():
+    with transaction():
         assert Account.authenticate("alice", PASSWORD).password_hash == renewed
 
 
 def test_every_contract_lets_an_imported_account_in(client: TestClient, register: Callable[..., Account]) -> None:
     register("alice")
-    with unit_of_work():
-        Account.update(password_hash=FORMS["salt first"]()).execute()
+    with transaction():
+        Account.update(password_hash=SCHEMES["salt first"]()).execute()
     answer = client.post("/v1/login", json={"username": "alice", "password": PASSWORD}, headers={"token": "default"})
     assert answer.json()["code"] == "OK"
     assert client.get("/login", params={"username": "alice", "password": PASSWORD}).status_code == 200
 
 
-@pytest.mark.parametrize("stored", [NONE, "plain", FORMS["salt first"]()])
+@pytest.mark.parametrize("stored", [NONE, "plain", SCHEMES["salt first"]()])
 def test_a_wrong_password_always_takes_the_time_of_argon2id(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spent = []
     monkeypatch.setattr(hashing, "verify_nobody", spent.append)
@@ -166,11 +166,11 @@ def test_a_wrong_password_always_takes_the_time_of_argon2id(stored: str, monkeyp
 
 def test_without_a_password_nobody_logs_in_until_one_is_set(register: Callable[..., Account]) -> None:
     account = register("alice")
-    with unit_of_work():
+    with transaction():
         Account.update(password_hash=NONE).execute()
     for guess in (NONE, "", "correct horse"):
-        with unit_of_work(), pytest.raises(WrongCredentials):
+        with transaction(), pytest.raises(WrongCredentials):
             Account.authenticate("alice", guess)
-    with unit_of_work():
+    with transaction():
         Account.by_id(account.id).set_password("correct horse")
     assert Account.authenticate("alice", "correct horse").id == account.id

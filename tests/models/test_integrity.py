@@ -7,7 +7,7 @@ import pytest
 from typer.testing import Result
 
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.friendship import FriendApplication
 from models.outbox import Notice, OutboxMessage
 from models.project import Project
@@ -27,14 +27,14 @@ LAX = {"sqlite": "PRAGMA foreign_keys = 0", "postgresql": "SET session_replicati
 @pytest.fixture(autouse=True)
 def _two_friends(settings: Settings, register: Callable[..., Account]) -> None:
     alice, bob = register("alice", email="Alice@example.com"), register("bob")
-    with unit_of_work():
+    with transaction():
         FriendApplication.send(alice, bob)
         FriendApplication.accept(alice, bob)
         Project.import_graph("三国", alice, *SAN_GUO)
         Project.import_graph("水浒", bob, *SAN_GUO)
         Session.open(alice, "dbms", "a secret")
         OutboxMessage.post("sms", "13393922111", Notice("", "123456"))
-        database.begin_now()
+        database.begin_immediate()
 
 
 def found(operate: Operate, settings: Settings) -> dict[str, tuple[int, list[object]]]:
@@ -93,7 +93,7 @@ def test_a_text_that_its_column_should_not_hold_is_named(operate: Operate, setti
 
 
 def test_a_number_that_would_be_given_again_is_named(operate: Operate, settings: Settings) -> None:
-    database.number_on(Account, 1)
+    database.set_sequence(Account, 1)
     assert found(operate, settings) == {"account: the next number is given already": (1, [2])}
 
 

@@ -10,12 +10,12 @@ from typer.testing import Result
 
 from handlers import _messages as words
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.messages import FOLDER, LANGUAGES, changed
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
 from server.settings import Settings
-from tests.clients import INDEXY, open_doors
+from tests.clients import INDEXY, open_clients
 
 OLD, NEW = "old@example.com", "new@example.com"
 PASSWORD_CHANGED, LEFT, SET = "您的密码已更改", "您的账号邮箱已更改", "本邮箱已用于您的账号"
@@ -35,7 +35,7 @@ def alice(register: Callable[..., Account]) -> Account:
 @pytest.mark.requirement("ASVS 6.3.7")
 @pytest.mark.parametrize("stem", ["dbms", "sso", "signed", "annotation"])
 def test_a_changed_password_is_told_by_mail(client: TestClient, alice: Account, stem: str) -> None:
-    door = open_doors(client)[stem]
+    door = open_clients(client)[stem]
     credential = door.enter("alice", "correct horse")
     assert mails() == []
     assert door.succeeded(door.change_password(credential, "alice", "correct horse", "another horse"))
@@ -53,7 +53,7 @@ def test_a_changed_address_is_told_to_the_old_one_and_to_the_new_one(client: Tes
 def test_a_password_and_an_address_changed_together_are_told_to_who_had_the_account(
     client: TestClient, alice: Account
 ) -> None:
-    door = open_doors(client)["dbms"]
+    door = open_clients(client)["dbms"]
     token = door.enter("alice", "correct horse")
     assert door.send("PUT", "/user/1", params={"token": token}, json={"password": "x", "email": NEW}).status_code == 200
     assert mails() == [(OLD, PASSWORD_CHANGED), (OLD, LEFT), (NEW, SET)]
@@ -77,9 +77,9 @@ def test_a_recovered_password_is_told_by_mail(
     alice: Account, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.recovery.seal", lambda shape, length: "123456")
-    with unit_of_work():
+    with transaction():
         RecoveryCode.send_code("13393922000", words.code)
-    with unit_of_work():
+    with transaction():
         RecoveryCode.redeem_code("13393922000", "123456", "another horse")
     assert mails() == [(OLD, PASSWORD_CHANGED)]
 
@@ -95,10 +95,10 @@ def test_what_the_operator_sets_is_told_by_mail(
 
 def test_who_has_no_address_is_not_told_and_what_is_undone_neither(register: Callable[..., Account]) -> None:
     bob = register("bob")
-    with unit_of_work():
+    with transaction():
         bob.set_password("another horse")
     carol = register("carol", email=NEW)
-    with pytest.raises(RuntimeError), unit_of_work():
+    with pytest.raises(RuntimeError), transaction():
         carol.set_password("another horse")
         raise RuntimeError
     assert mails() == []

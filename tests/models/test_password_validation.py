@@ -15,17 +15,17 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from handlers import _messages
 from models import clock, settings
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
-from models.names import fold
+from models.names import normalize
 from models.outbox import OutboxMessage
 from models.passwords import hashing, password_validation
 from models.recovery import RecoveryCode
-from models.settings import DAY, Rules
+from models.settings import DAY, DirectorySettings
 from server.contract.validation import merge, properties
 from server.settings import Settings
 from server.specs import load_contracts
-from tests.clients import INDEXY, Door, open_doors
+from tests.clients import INDEXY, ContractClient, open_clients
 from tests.contracts.test_every_operation import Operation
 from tests.contracts.test_indexy import everything, make_admin
 from tests.contracts.test_specs import follow, operations
@@ -48,30 +48,30 @@ class Setter:
     """Sets passwords of an account of that name by every way that there is; each returns the answer."""
 
     def __init__(self, client: TestClient, account: Account) -> None:
-        self.doors = open_doors(client)
+        self.clients = open_clients(client)
         self.account = account
 
     def send(self, method: str, path: str, **options: Any) -> Response:
-        return self.doors["dbms"].send(method, path, **options)
+        return self.clients["dbms"].send(method, path, **options)
 
     def as_new(self, act: Callable[[], Response]) -> Response:
         """Free the name first, so that it can be registered."""
         if Account.get_or_none(Account.id == self.account.id, Account.username == ALICE):
-            with unit_of_work():
+            with transaction():
                 self.account.change(username="somebody.else")
         return act()
 
     def cookie(self, stem: str) -> dict[str, str]:
         name = {"annotation": "sessionid", "indexy": "indexy_session"}[stem]
-        return {"cookie": f"{name}={self.doors[stem].enter(ALICE, OLD)}"}
+        return {"cookie": f"{name}={self.clients[stem].enter(ALICE, OLD)}"}
 
     def changes_password(self, stem: str, new: str) -> Response:
-        door = self.doors[stem]
+        door = self.clients[stem]
         return door.change_password(door.enter(ALICE, OLD), ALICE, OLD, new)
 
 
 def _registers(stem: str) -> Callable[[Setter, str], Response]:
-    return lambda at, new: at.as_new(lambda: at.doors[stem].register(ALICE, new))
+    return lambda at, new: at.as_new(lambda: at.clients[stem].register(ALICE, new))
 
 
 def _changes(stem: str) -> Callable[[Setter, str], Response]:
@@ -92,14 +92,14 @@ def _replaces(at: Setter, new: str) -> Response:
 
 
 def _recovers_by_code(at: Setter, new: str) -> Response:
-    with unit_of_work():
+    with transaction():
         RecoveryCode.send_code(MOBILE, _messages.code)
     (code,) = re.findall(r"\b[0-9]{6}\b", OutboxMessage.select().order_by(OutboxMessage.id.desc()).first().text)[:1]
     return at.send("POST", f"{INDEXY}/password/mobile", json={"mobile": MOBILE, "msCaptcha": code, "newPassword": new})
 
 
 def _recovers_by_link(at: Setter, new: str) -> Response:
-    with unit_of_work():
+    with transaction():
         RecoveryCode.send_link(EMAIL, _messages.link)
     (code,) = re.findall(r"code=(\w+)", OutboxMessage.select().order_by(OutboxMessage.id.desc()).first().text)
     return at.send("POST", f"{INDEXY}/password/email/link", data={"code": code, "newPassword": new})
@@ -147,8 +147,8 @@ def at(client: TestClient, register: Callable[..., Account]) -> Setter:
     return Setter(client, account)
 
 
-def can_log_in(doors: dict[str, Door], password: str) -> bool:
-    return bool(doors["sso"].enter(ALICE, password))
+def can_log_in(clients: dict[str, ContractClient], password: str) -> bool:
+    return bool(clients["sso"].enter(ALICE, password))
 
 
 @pytest.mark.requirement(
@@ -180,14 +180,14 @@ def test_under_guarded_a_password_that_is_guessed_first_is_refused_with_the_reas
 @pytest.mark.parametrize("way", WAYS)
 def test_a_good_password_is_set_by_every_way(at: Setter, way: str) -> None:
     assert WAYS[way](at, GOOD).status_code in (200, 201)
-    assert can_log_in(at.doors, GOOD)
+    assert can_log_in(at.clients, GOOD)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("reason", REASONS)
 def test_under_documented_any_password_is_set(at: Setter, way: str, reason: str) -> None:
     assert WAYS[way](at, REASONS[reason]).status_code in (200, 201)
-    assert can_log_in(at.doors, REASONS[reason])
+    assert can_log_in(at.clients, REASONS[reason])
 
 
 @pytest.mark.parametrize("policy", ["guarded"])
@@ -198,7 +198,7 @@ def test_who_logs_in_is_never_asked_for_the_rules(
     settings.apply(replace(settings, policy="documented"))
     register("early", "x")
     settings.apply(settings)
-    assert open_doors(client)[stem].enter("early", "x")
+    assert open_clients(client)[stem].enter("early", "x")
 
 
 @pytest.mark.parametrize("policy", ["guarded"])
@@ -212,10 +212,10 @@ def test_a_refused_password_does_not_use_a_code_or_link_up(at: Setter, way: str)
 
 @pytest.mark.parametrize("policy", ["guarded"])
 def test_who_is_renamed_with_a_new_password_cannot_take_the_new_name_for_it(at: Setter) -> None:
-    token = {"token": at.doors["sso"].enter(ALICE, OLD)}
+    token = {"token": at.clients["sso"].enter(ALICE, OLD)}
     both = {"username": "constanze", "password": "Constanze"}
     assert at.send("PUT", "/v1/user", json=both, headers=token).json()["message"] == "密码不能与用户名相同"
-    answer = at.send("PUT", f"/user/{at.account.id}", json=both, params={"token": at.doors["dbms"].enter(ALICE, OLD)})
+    answer = at.send("PUT", f"/user/{at.account.id}", json=both, params={"token": at.clients["dbms"].enter(ALICE, OLD)})
     assert answer.json()["title"] == "Password is username"
     answer = at.send("PUT", f"{INDEXY}/{at.account.id}", json=both, headers=at.cookie("indexy"))
     assert answer.json()["payload"] == "密码不能与用户名相同"
@@ -228,7 +228,7 @@ def test_who_is_renamed_with_a_new_password_cannot_take_the_new_name_for_it(at: 
 @pytest.fixture
 def guarded() -> Iterator[None]:
     before = settings.current
-    settings.apply(Rules(policy="guarded"))
+    settings.apply(DirectorySettings(policy="guarded"))
     yield
     settings.apply(before)
 
@@ -259,7 +259,7 @@ def test_length_counts_characters_and_its_limit_is_a_setting() -> None:
         with pytest.raises(PasswordTooShort, match="at least 8"):
             password_validation.check(password)
     password_validation.check("\U0001f511" * 8)
-    settings.apply(Rules(policy="guarded", password_min_length=15))
+    settings.apply(DirectorySettings(policy="guarded", password_min_length=15))
     with pytest.raises(PasswordTooShort, match="at least 15"):
         password_validation.check("correct horse")
     with pytest.raises(PasswordIsUsername):
@@ -269,21 +269,21 @@ def test_length_counts_characters_and_its_limit_is_a_setting() -> None:
 @pytest.mark.requirement("ASVS 6.2.11", "63B blocklist")
 @pytest.mark.usefixtures("guarded")
 def test_words_near_at_hand_are_refused_with_or_without_digits_around_them() -> None:
-    settings.apply(Rules(policy="guarded", password_words="Kingfisher, 王家大院的南大门"))
+    settings.apply(DirectorySettings(policy="guarded", password_words="Kingfisher, 王家大院的南大门"))
     for password in ("rollbook", "RollBook2026!", "kingfisher", "1 Kingfisher 1", "王家大院的南大门88"):
         with pytest.raises(PasswordCommon):
             password_validation.check(password)
     for password in ("kingfisher blue", "my rollbook"):
         password_validation.check(password)
-    settings.apply(Rules(policy="guarded"))
+    settings.apply(DirectorySettings(policy="guarded"))
     password_validation.check("kingfisher 1")
 
 
 @pytest.mark.requirement("ASVS 6.2.4", "ASVS 6.2.12", "63B blocklist-size")
 def test_more_than_three_thousand_of_the_listed_passwords_are_long_enough_to_be_chosen() -> None:
-    breached = {fold(word) for word in FREQUENCY_LISTS["passwords"]}
+    breached = {normalize(word) for word in FREQUENCY_LISTS["passwords"]}
     assert breached <= password_validation.common()
-    assert sum(len(word) >= Rules().password_min_length for word in breached) > 3_000
+    assert sum(len(word) >= DirectorySettings().password_min_length for word in breached) > 3_000
 
 
 # --- what becomes of a password that is set ----------------------------------------------------------------------
@@ -298,7 +298,7 @@ LONG = "".join(map(chr, range(32, 127))) + " Ångström 密码 \U0001f511 " + "x
 @pytest.mark.parametrize("policy", ["guarded"])
 @pytest.mark.parametrize("stem", PLACES)
 def test_a_password_is_checked_as_it_was_typed(client: TestClient, stem: str) -> None:
-    door = open_doors(client)[stem]
+    door = open_clients(client)[stem]
     assert door.succeeded(door.register("alice", LONG))
     for wrong in (LONG[:-1], LONG[:72], LONG.strip(), LONG.swapcase(), unicodedata.normalize("NFD", LONG)):
         assert not door.enter("alice", wrong)
@@ -313,14 +313,14 @@ def test_a_password_is_good_for_ten_years(
     register(ALICE, GOOD)
     later = clock.now() + 3_652 * DAY
     monkeypatch.setattr(clock, "now", lambda: later)
-    for door in open_doors(client).values():
+    for door in open_clients(client).values():
         assert door.enter(ALICE, GOOD), door.stem
 
 
 @pytest.mark.requirement("63B offline", "63B salted-hash", "63B cost", "63B output-length")
 @pytest.mark.requirement("63B salt-length", "63B salt-unique", "63B salt-stored", "63B scheme-stored")
 def test_a_stored_hash_is_argon2id_with_its_cost_and_a_salt_of_its_own(settings: Settings) -> None:
-    default = Rules()
+    default = DirectorySettings()
     settings.apply(replace(settings, **{name: getattr(default, name) for name in COSTS}))
     first, second = hashing.hash(GOOD), hashing.hash(GOOD)
     assert first != second
@@ -357,4 +357,4 @@ def test_every_way_that_the_specs_declare_is_tried_here_and_no_other() -> None:
 def test_the_specs_say_the_length_that_is_asked_for() -> None:
     for contract in load_contracts():
         declared = contract.document["components"]["schemas"]["PasswordToSet"]
-        assert declared["x-guarded"]["minLength"] == Rules().password_min_length
+        assert declared["x-guarded"]["minLength"] == DirectorySettings().password_min_length

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from models.account import Account
-from models.db.database import connect, database, run_unit
+from models.db.database import connect, database, run_transaction
 from models.db.postgres import Postgres
 from models.migrations import migrate
 from scripts.tools.crash.town import children, postmaster_of
@@ -79,7 +79,9 @@ def test_a_store_that_goes_away_is_told_and_one_that_comes_back_is_used(
 def test_a_store_that_is_slow_is_not_waited_for_and_is_used_once_it_is_quick(
     store: PostgresServer, serve: Callable[..., Served], how: str
 ) -> None:
-    server = serve(ROLLBOOK_DATABASE_URL=store.url, ROLLBOOK_STORE_DEADLINE_SECONDS="1", ROLLBOOK_STORE_THREADS="2")
+    server = serve(
+        ROLLBOOK_DATABASE_URL=store.url, ROLLBOOK_DATABASE_TIMEOUT_SECONDS="1", ROLLBOOK_DATABASE_POOL_SIZE="2"
+    )
     _register(server, "alice")
     with ThreadPoolExecutor(12) as pool, _slow(store, how):
         answers = list(pool.map(lambda number: _register(server, f"user{number}"), range(6)))
@@ -153,7 +155,7 @@ def test_sessions_that_the_store_ended_are_opened_anew_unnoticed(
 def test_a_commit_that_no_standby_confirms_is_not_acknowledged(
     store: PostgresServer, serve: Callable[..., Served], cancelled: bool
 ) -> None:
-    server = serve(ROLLBOOK_DATABASE_URL=store.url, ROLLBOOK_STORE_DEADLINE_SECONDS="2")
+    server = serve(ROLLBOOK_DATABASE_URL=store.url, ROLLBOOK_DATABASE_TIMEOUT_SECONDS="2")
     store.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(_register, server, "alice")
@@ -168,7 +170,7 @@ def test_a_commit_that_no_standby_confirms_is_not_acknowledged(
 def test_units_that_conflict_are_repeated_until_each_had_its_turn(store: PostgresServer) -> None:
     connect(f"{store.url}?options=-c%20default_transaction_isolation%3Dserializable")
     migrate()
-    counter = run_unit(lambda: Account.register("counter", "correct horse", display_name="0")).id
+    counter = run_transaction(lambda: Account.register("counter", "correct horse", display_name="0")).id
     tries: list[int] = []
 
     def count() -> None:
@@ -178,7 +180,7 @@ def test_units_that_conflict_are_repeated_until_each_had_its_turn(store: Postgre
             account.change(display_name=str(int(account.shown_name) + 1))
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: run_unit(count), range(20)))
+        list(pool.map(lambda _: run_transaction(count), range(20)))
     assert Account.by_id(counter).shown_name == "20"
     assert len(tries) > 20, "nothing conflicted"
     database.close()

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.secret import ALPHANUMERIC, LOWERCASE
-from tests.clients import open_doors
+from tests.clients import open_clients
 from tests.conftest import ROOT
 
 
@@ -28,15 +28,15 @@ def test_what_serves_knows_no_source_of_randomness_but_that_for_secrets() -> Non
 
 @pytest.mark.requirement("ASVS 7.2.3")
 def test_tokens_differ_and_have_128_bits_but_in_signed_where_the_document_has_them_shorter(client: TestClient) -> None:
-    doors = open_doors(client)
-    doors["sso"].register("alice", "correct horse")
+    clients = open_clients(client)
+    clients["sso"].register("alice", "correct horse")
     sets = {"dbms": ALPHANUMERIC, "signed": LOWERCASE, "annotation": ALPHANUMERIC, "indexy": ALPHANUMERIC}
     bits = {}
     for stem, alphabet in sets.items():
-        first, second = (str(doors[stem].enter("alice", "correct horse")).rpartition("-")[2] for _ in range(2))
+        first, second = (str(clients[stem].enter("alice", "correct horse")).rpartition("-")[2] for _ in range(2))
         assert first != second
         assert set(first) | set(second) <= set(alphabet)
         bits[stem] = len(first) * math.log2(len(alphabet))
-    claims = jwt.decode(doors["sso"].enter("alice", "correct horse"), options={"verify_signature": False})
+    claims = jwt.decode(clients["sso"].enter("alice", "correct horse"), options={"verify_signature": False})
     bits["sso"] = len(claims["jti"]) * math.log2(len(ALPHANUMERIC))
     assert {stem for stem, number in bits.items() if number < 128} == {"signed"}

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Download, Locator, Page
 
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.project import Project
 from tests.conftest import Served
 
@@ -153,7 +153,7 @@ def explorer(browser: Browser, serve: Callable[..., Served], policy: str) -> Ite
 def store(explorer: Explorer) -> Iterator[None]:
     """The store of the server, in which an access key is known."""
     connect(explorer.server.store)
-    with unit_of_work():
+    with transaction():
         AccessKey.create("explorer", ACCESSKEY)
     yield
     database.close()
@@ -269,7 +269,7 @@ def test_annotation_exports_a_file(explorer: Explorer) -> None:
     explorer.open("annotation")
     explorer.call("register", user_id="zhangsan", user_name="张三", password="correct horse")
     entities = [{"id": 7, "name": "刘备"}, {"id": 8, "name": "关羽"}]
-    with unit_of_work():
+    with transaction():
         project = Project.import_graph("三国", Account.by_username("zhangsan"), entities)
     block = explorer.operation("read_get_entities_json")
     block.locator("[data-param-name='id'] input").fill(str(project.id))

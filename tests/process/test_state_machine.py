@@ -1,4 +1,4 @@
-"""One directory behind five doors is as its small reference says, whatever is done in whatever order."""
+"""One directory behind five clients is as its small reference says, whatever is done in whatever order."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ import pytest
 
 from models import secret
 from models.account import Account
-from models.errors import SessionDead
+from models.errors import InvalidSession
 from models.passwords import hashing
 from models.session import Session
 from tests.state_machine.driver import World
-from tests.state_machine.five_doors import FiveDoors
+from tests.state_machine.five_clients import FiveClients
 
 
 @pytest.mark.parametrize("policy", ["documented", "guarded"])
@@ -26,7 +26,7 @@ def test_five_contracts_and_the_reference_agree_at_every_step(
     steps = pytestconfig.getoption("steps")
     world = World(policy, app, renew_store)
     try:
-        world.explore(FiveDoors, steps, pytestconfig.getoption("seed"), shrink=pytestconfig.getoption("shrink"))
+        world.explore(FiveClients, steps, pytestconfig.getoption("seed"), shrink=pytestconfig.getoption("shrink"))
     finally:
         record_property("steps", world.steps)
 
@@ -35,7 +35,7 @@ def _accept_everywhere(contract: str, secret_of_another: str) -> Session:
     """Find a session whatever its contract is."""
     found = Session.get_or_none(Session.secret_digest == secret.digest(secret_of_another))
     if found is None:
-        raise SessionDead
+        raise InvalidSession
     return found
 
 
@@ -56,4 +56,4 @@ def test_a_directory_that_goes_wrong_is_found_out(
 ) -> None:
     monkeypatch.setattr(*BREAKS[wrong])
     with pytest.raises(AssertionError, match=r"expected|assert"):
-        World("documented", app, renew_store).explore(FiveDoors, 250, seed=1)
+        World("documented", app, renew_store).explore(FiveClients, 250, seed=1)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.errors import WrongCredentials
 from server.settings import Settings
@@ -76,13 +76,13 @@ def test_an_export_is_imported_and_exported_byte_for_byte(
     register("alice", email="Alice@example.com", admin=True)
     gone = register("bob")
     register("carol", property="a\tb", domain="")
-    with unit_of_work():
+    with transaction():
         delete_account(gone)
         Account.by_username("carol").disable()
     exported = take_out()
     assert [json.loads(line)["id"] for line in exported.splitlines()] == [1, 3]
     for account in list(Account.select()):
-        with unit_of_work():
+        with transaction():
             delete_account(account)
     assert bring_in(exported).stdout == "2 accounts were added, 0 were there already\n"
     assert take_out() == exported
@@ -92,7 +92,7 @@ def test_an_export_is_imported_and_exported_byte_for_byte(
 def test_all_that_a_line_says_is_taken_over(bring_in: Callable[..., Result], take_out: Callable[[], bytes]) -> None:
     assert bring_in([WHOLE]).exit_code == 0
     assert json.loads(take_out()) == WHOLE
-    with unit_of_work():
+    with transaction():
         account = Account.authenticate("zhang@example.com", PASSWORD, by_email=True)
     assert (account.id, account.created) == (40, 1516951984)
 
@@ -117,7 +117,7 @@ def test_the_same_file_again_adds_what_is_missing_and_changes_nothing(
 ) -> None:
     lines = [WHOLE, {"username": "bob"}]
     assert bring_in(lines[:1]).stdout == "1 accounts were added, 0 were there already\n"
-    with unit_of_work():
+    with transaction():
         Account.authenticate("张三", PASSWORD)  # hashed anew
     before = take_out()
     assert bring_in(lines[:1]).stdout == "0 accounts were added, 1 were there already\n"

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import Result
 
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.friendship import FriendApplication, Friendship
 from models.project import Project
@@ -32,7 +32,7 @@ Register = Callable[..., Account]
 def backup(operate: Operate, tmp_path: Path, settings: Settings, register: Register) -> Path:
     """A backup of a store with two friends, a project and a session, all of which are gone from the store since."""
     alice, bob = register("alice"), register("bob")
-    with unit_of_work():
+    with transaction():
         FriendApplication.send(alice, bob)
         FriendApplication.accept(alice, bob)
         Project.import_graph("三国", alice, *SAN_GUO)
@@ -40,7 +40,7 @@ def backup(operate: Operate, tmp_path: Path, settings: Settings, register: Regis
     file = tmp_path / "backup"
     assert operate("db", "backup", str(file)).exit_code == 0
     connect(settings.database_url)
-    with unit_of_work():
+    with transaction():
         delete_account(alice)
         delete_account(bob)
     return file
@@ -152,7 +152,7 @@ def test_a_backup_is_of_one_moment_while_others_write(
         pairs = 0
         while not codes.done():
             one, other = (register(f"{name}{pairs}") for name in ("left", "right"))
-            with unit_of_work():
+            with transaction():
                 FriendApplication.send(one, other)
                 FriendApplication.accept(one, other)
             pairs += 1

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from server.connection.client_ip import client_address, read_networks, site
+from server.connection.client_ip import client_ip, read_networks, site
 from tests.conftest import Served
 
 PROXIES = "10.0.0.0/8, 192.0.2.1, 2001:db8:1::/48"
@@ -17,7 +17,7 @@ def address(peer: str, *forwarded: str, trusted: str = PROXIES) -> str:
     """Return the address of the client of a request that came from this peer with these headers."""
     headers = [(b"x-forwarded-for", text.encode()) for text in forwarded]
     scope: dict[str, Any] = {"type": "http", "client": (peer, 1234), "headers": headers}
-    return client_address(scope, read_networks(trusted))
+    return client_ip(scope, read_networks(trusted))
 
 
 @pytest.mark.parametrize(

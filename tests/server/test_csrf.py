@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.contract.csrf import is_origin
 from server.settings import SettingError, Settings, read
-from tests.clients import INDEXY, open_doors
+from tests.clients import INDEXY, open_clients
 from tests.contracts.test_every_operation import Operation, every_operation, send
 from tests.contracts.test_indexy import everything
 
@@ -177,10 +177,10 @@ def test_what_is_no_origin_ends_the_start(tmp_path: Any, origins: str) -> None:
 
 @pytest.mark.parametrize("policy", ["guarded"])
 def test_under_guarded_a_dead_credential_is_told_from_none(client: TestClient) -> None:
-    doors = open_doors(client)
-    doors["sso"].register("alice", "correct horse")
-    token = doors["sso"].enter("alice", "correct horse")
-    doors["sso"].log_out(token)
+    clients = open_clients(client)
+    clients["sso"].register("alice", "correct horse")
+    token = clients["sso"].enter("alice", "correct horse")
+    clients["sso"].log_out(token)
     path = "/v1/user/list"
     for headers, told in (({}, "无token"), ({"token": "x"}, "token解析失败"), ({"token": token}, "token已失效")):
         answer = client.get(path, headers=headers)

@@ -22,11 +22,11 @@ from typer.testing import Result
 
 from models import clock
 from models.cleanup import purge
-from models.db.database import database, unit_of_work
+from models.db.database import database, transaction
 from models.outbox import KEPT_SECONDS, LONGEST_PAUSE, Notice, OutboxMessage
 from models.secret import seal, unseal
-from server.jobs.delivery.transports import carriers
-from server.jobs.mailer import Courier
+from server.jobs.delivery.transports import transports
+from server.jobs.mailer import Mailer
 from server.settings import SettingError, Settings, read
 from tests.clients import INDEXY
 from tests.conftest import CHEAP, Served
@@ -79,11 +79,11 @@ def hook(trust: ssl.SSLContext) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def send(settings: Settings) -> Callable[..., Courier]:
-    """Makes a courier by settings: `send(smtp_url=..., sms_webhook_url=...)`."""
+def make_mailer(settings: Settings) -> Callable[..., Mailer]:
+    """Makes a mailer by settings: `make_mailer(smtp_url=..., sms_webhook_url=...)`."""
 
-    def make(**given: str) -> Courier:
-        return Courier(carriers(replace(settings, mail_from="Rollbook <no-reply@example.com>", **given)))
+    def make(**given: str) -> Mailer:
+        return Mailer(transports(replace(settings, mail_from="Rollbook <no-reply@example.com>", **given)))
 
     return make
 
@@ -93,7 +93,7 @@ def url(server: MailServer, scheme: str = "smtp", password: str = PASSWORD) -> s
 
 
 def post(kind: str = "mail", recipient: str = ALICE, body: str = "您好：\n\nhttp://127.0.0.1/link?code=abc\n") -> None:
-    with unit_of_work():
+    with transaction():
         OutboxMessage.post(kind, recipient, Notice("重设密码" if kind == "mail" else "", body))
 
 
@@ -113,11 +113,11 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_mail_goes_out_encrypted_and_with_a_password(
-    trust: ssl.SSLContext, send: Callable[..., Courier], scheme: str
+    trust: ssl.SSLContext, make_mailer: Callable[..., Mailer], scheme: str
 ) -> None:
     with serving_mail(trust, implicit=scheme == "smtps") as server:
         post()
-        assert send(smtp_url=url(server, scheme)).deliver_due() == 1
+        assert make_mailer(smtp_url=url(server, scheme)).deliver_due() == 1
     (mail,) = server.mails
     assert (mail["from"], mail["to"], mail["subject"]) == ("Rollbook <no-reply@example.com>", ALICE, "重设密码")
     assert mail.get_content().replace("\r\n", "\n") == "您好：\n\nhttp://127.0.0.1/link?code=abc\n"
@@ -127,57 +127,57 @@ def test_mail_goes_out_encrypted_and_with_a_password(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_an_address_beyond_ascii_goes_out_too(mail: MailServer, send: Callable[..., Courier]) -> None:
+def test_an_address_beyond_ascii_goes_out_too(mail: MailServer, make_mailer: Callable[..., Mailer]) -> None:
     post(recipient="张三@例子.中国")
-    assert send(smtp_url=url(mail)).deliver_due() == 1
+    assert make_mailer(smtp_url=url(mail)).deliver_due() == 1
     assert mail.recipients == [["张三@例子.中国"]]
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
-    trust: ssl.SSLContext, send: Callable[..., Courier], scheme: str
+    trust: ssl.SSLContext, make_mailer: Callable[..., Mailer], scheme: str
 ) -> None:
     with serving_mail(trust, implicit=scheme == "smtps") as server:
         post()
-        assert send(smtp_url=url(server, scheme)).deliver_due() == 0
+        assert make_mailer(smtp_url=url(server, scheme)).deliver_due() == 0
     assert (server.mails, server.contract.security) == ([], [])
     assert str(message().error).startswith("SSLCertVerificationError")
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_of_another_name_is_not_accepted(authority: trustme.CA, send: Callable[..., Courier]) -> None:
+def test_a_certificate_of_another_name_is_not_accepted(authority: trustme.CA, make_mailer: Callable[..., Mailer]) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("mail.example.com").configure_cert(context)
     with serving_mail(context) as server:
         post()
-        assert send(smtp_url=url(server)).deliver_due() == 0
+        assert make_mailer(smtp_url=url(server)).deliver_due() == 0
     assert (server.mails, server.contract.security) == ([], [])
 
 
 @pytest.mark.usefixtures("trusted")
-def test_without_starttls_neither_password_nor_mail_is_sent(send: Callable[..., Courier]) -> None:
+def test_without_starttls_neither_password_nor_mail_is_sent(make_mailer: Callable[..., Mailer]) -> None:
     with serving_mail(None) as server:
         post()
-        assert send(smtp_url=url(server)).deliver_due() == 0
+        assert make_mailer(smtp_url=url(server)).deliver_due() == 0
     assert server.greeted == 1
     assert (server.mails, server.contract.security) == ([], [])
     assert message().error == "SMTPNotSupportedError"
 
 
-def test_a_relay_on_loopback_needs_neither(send: Callable[..., Courier]) -> None:
+def test_a_relay_on_loopback_needs_neither(make_mailer: Callable[..., Mailer]) -> None:
     with serving_mail(None, login=False) as server:
         post()
-        assert send(smtp_url=f"smtp+plain://localhost:{server.port}").deliver_due() == 1
+        assert make_mailer(smtp_url=f"smtp+plain://localhost:{server.port}").deliver_due() == 1
     assert len(server.mails) == 1
 
 
 @pytest.mark.usefixtures("trusted")
 def test_a_wrong_password_is_told_by_its_number_and_tried_again(
-    mail: MailServer, send: Callable[..., Courier], caplog: pytest.LogCaptureFixture
+    mail: MailServer, make_mailer: Callable[..., Mailer], caplog: pytest.LogCaptureFixture
 ) -> None:
     post()
-    courier = send(smtp_url=url(mail, password="wrong-and-secret"))
-    assert courier.deliver_due() == 0
+    mailer = make_mailer(smtp_url=url(mail, password="wrong-and-secret"))
+    assert mailer.deliver_due() == 0
     assert (message().error, message().failed) == ("SMTPAuthenticationError 535", None)
     assert "message 1 cannot be delivered: SMTPAuthenticationError 535" in caplog.text
     for secret in ("wrong-and-secret", ALICE, "code=abc"):
@@ -187,12 +187,12 @@ def test_a_wrong_password_is_told_by_its_number_and_tried_again(
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_what_a_server_will_never_take_is_given_up_at_once(
-    mail: MailServer, send: Callable[..., Courier], command: str, caplog: pytest.LogCaptureFixture
+    mail: MailServer, make_mailer: Callable[..., Mailer], command: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     mail.answers[command] = [f"550 no such user {ALICE}"]
     post()
     post(recipient="bob@example.com")
-    assert send(smtp_url=url(mail)).deliver_due() == 1, "the others still go"
+    assert make_mailer(smtp_url=url(mail)).deliver_due() == 1, "the others still go"
     assert message().failed is not None
     assert message().error == "refused with 550"
     assert "is given up" in caplog.text
@@ -202,44 +202,44 @@ def test_what_a_server_will_never_take_is_given_up_at_once(
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_what_a_server_does_not_take_now_goes_later(
-    mail: MailServer, send: Callable[..., Courier], command: str, monkeypatch: pytest.MonkeyPatch
+    mail: MailServer, make_mailer: Callable[..., Mailer], command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mail.answers[command] = ["451 try later"]
     post()
-    courier = send(smtp_url=url(mail))
-    assert courier.deliver_due() == 0
+    mailer = make_mailer(smtp_url=url(mail))
+    assert mailer.deliver_due() == 0
     assert (message().error, message().failed) == ("SMTPResponseException 451", None)
-    assert courier.deliver_due() == 0, "not yet"
+    assert mailer.deliver_due() == 0, "not yet"
     later(monkeypatch, 5)
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert len(mail.mails) == 1
 
 
 @pytest.mark.usefixtures("trusted")
 def test_a_farewell_that_goes_wrong_does_not_send_the_mail_again(
-    mail: MailServer, send: Callable[..., Courier], monkeypatch: pytest.MonkeyPatch
+    mail: MailServer, make_mailer: Callable[..., Mailer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mail.answers["QUIT"] = ["421 closing"]
     post()
-    courier = send(smtp_url=url(mail))
-    assert courier.deliver_due() == 1
+    mailer = make_mailer(smtp_url=url(mail))
+    assert mailer.deliver_due() == 1
     later(monkeypatch, 3600)
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert len(mail.mails) == 1
 
 
 @pytest.mark.usefixtures("trusted")
-def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, send: Callable[..., Courier]) -> None:
+def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, make_mailer: Callable[..., Mailer]) -> None:
     for number in range(24):
         post(recipient=f"{number}@example.com")
 
-    def carry(_: int) -> int:
-        delivered = send(smtp_url=url(mail)).deliver_due()
+    def send(_: int) -> int:
+        delivered = make_mailer(smtp_url=url(mail)).deliver_due()
         database.close()
         return delivered
 
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(carry, range(6))) == 24
+        assert sum(pool.map(send, range(6))) == 24
     assert sorted(mail.recipients) == sorted([f"{number}@example.com"] for number in range(24))
 
 
@@ -247,9 +247,9 @@ def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, sen
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_short_message_is_posted_and_signed_by_the_standard(hook: Receiver, send: Callable[..., Courier]) -> None:
+def test_a_short_message_is_posted_and_signed_by_the_standard(hook: Receiver, make_mailer: Callable[..., Mailer]) -> None:
     post("sms", MOBILE, "您的短信验证码是 637845")
-    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
+    assert make_mailer(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
     ((path, headers, body),) = hook.got
     assert path == "/hook?key=of-the-gateway"
     assert headers["content-type"] == "application/json"
@@ -271,15 +271,15 @@ def test_a_short_message_is_posted_and_signed_by_the_standard(hook: Receiver, se
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("status", [500, 404, 302, 429])
 def test_whatever_is_no_success_is_posted_again_under_the_same_id(
-    hook: Receiver, send: Callable[..., Courier], status: int, monkeypatch: pytest.MonkeyPatch
+    hook: Receiver, make_mailer: Callable[..., Mailer], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook.statuses = [status]
     post("sms", MOBILE, "637845")
-    courier = send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET)
-    assert courier.deliver_due() == 0
+    mailer = make_mailer(sms_webhook_url=hook.url, sms_webhook_secret=SECRET)
+    assert mailer.deliver_due() == 0
     assert message().error == f"RefusedByReceiver {status}"
     later(monkeypatch, 5)
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert [path for path, *_ in hook.got] == ["/hook?key=of-the-gateway"] * 2, "a redirect is not followed"
     first, second = (headers for _, headers, _ in hook.got)
     assert first["webhook-id"] == second["webhook-id"]
@@ -287,18 +287,18 @@ def test_whatever_is_no_success_is_posted_again_under_the_same_id(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_an_answer_without_end_is_not_read(hook: Receiver, send: Callable[..., Courier]) -> None:
+def test_an_answer_without_end_is_not_read(hook: Receiver, make_mailer: Callable[..., Mailer]) -> None:
     hook.endless = True
     hook.statuses = [200]
     post("sms", MOBILE, "637845")
-    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
+    assert make_mailer(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
 
 
 def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
-    hook: Receiver, send: Callable[..., Courier], caplog: pytest.LogCaptureFixture
+    hook: Receiver, make_mailer: Callable[..., Mailer], caplog: pytest.LogCaptureFixture
 ) -> None:
     post("sms", MOBILE, "637845")
-    assert send(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 0
+    assert make_mailer(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 0
     assert (hook.got, message().error) == ([], "ConnectError")
     for secret in ("of-the-gateway", MOBILE, "637845", SECRET):
         assert secret not in caplog.text
@@ -308,39 +308,39 @@ def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
 
 
 def test_pauses_double_up_to_an_hour_and_then_a_message_is_given_up(
-    send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=13))
-    courier = send(smtp_url="smtp+plain://localhost:9")
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=13))
+    mailer = make_mailer(smtp_url="smtp+plain://localhost:9")
     post()
     pauses = []
     for _ in range(12):
-        assert courier.deliver_due() == 0
+        assert mailer.deliver_due() == 0
         pauses.append(message().due - clock.now())
         later(monkeypatch, pauses[-1] - 1)
-        assert courier.deliver_due() == 0
+        assert mailer.deliver_due() == 0
         later(monkeypatch, 1)
     longest = [min(5 * 2**number, LONGEST_PAUSE) for number in range(12)]
-    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True)), pauses
+    assert all(most / 2 <= interval <= most for interval, most in zip(pauses, longest, strict=True)), pauses
     assert message().failed is None
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert (message().attempts, message().failed) == (13, clock.now())
     later(monkeypatch, 10 * LONGEST_PAUSE)
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert message().attempts == 13
 
 
 def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
-    operate: Callable[..., Result], send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    operate: Callable[..., Result], make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=1))
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=1))
     sealed = seal("digits", 6)
     post("sms", MOBILE, f"code {sealed}")
     post(recipient=ALICE)
-    with unit_of_work():
+    with transaction():
         OutboxMessage.post_to_nobody("sms")
     (settings.data / "outbox").write_text("in the way")
-    assert send().deliver_due() == 0
+    assert make_mailer().deliver_due() == 0
     shown = operate("outbox", "list", "--failed", "--json")
     rows: list[dict[str, Any]] = json.loads(shown.stdout)
     assert [(row["id"], row["state"], row["recipient"], row["attempts"]) for row in rows] == [
@@ -356,24 +356,24 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
     assert operate("outbox", "retry", "--all").stdout == "1 due again\n"
     (settings.data / "outbox").unlink()
     settings.apply(settings)
-    assert send().deliver_due() == 2
+    assert make_mailer().deliver_due() == 2
     assert [row["state"] for row in json.loads(operate("outbox", "list", "--json").stdout)] == ["delivered"] * 2
     assert operate("outbox", "retry", "1").exit_code == 1, "delivered once is enough"
     assert operate("outbox", "retry").exit_code == 2
 
 
 def test_what_was_given_up_is_forgotten_after_a_week(
-    send: Callable[..., Courier], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_tries=1))
+    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=1))
     post()
-    assert send(smtp_url="smtp+plain://localhost:9").deliver_due() == 0
+    assert make_mailer(smtp_url="smtp+plain://localhost:9").deliver_due() == 0
     post()
-    with unit_of_work():
+    with transaction():
         purge()
     assert OutboxMessage.select().count() == 2
     later(monkeypatch, KEPT_SECONDS)
-    with unit_of_work():
+    with transaction():
         purge()
     assert [left.id for left in OutboxMessage.select()] == [2]
 
@@ -397,7 +397,7 @@ def test_what_was_given_up_is_forgotten_after_a_week(
         ("MAIL_FROM", "secret"),
         ("MAIL_FROM", "secret@example.com\nBcc: all@example.com"),
         ("LANGUAGE", "../secret"),
-        ("DELIVERY_TRIES", "0"),
+        ("DELIVERY_MAX_ATTEMPTS", "0"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_without_its_value(tmp_path: Path, name: str, value: str) -> None:

@@ -14,14 +14,14 @@ from threading import Barrier
 
 import httpx2
 import pytest
-from server.jobs.delivery.files import Files
 
 from models import clock
 from models.cleanup import purge
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.outbox import CLAIM_SECONDS, KEPT_SECONDS, Notice, OutboxMessage
-from server.jobs.delivery.transports import Carrier
-from server.jobs.mailer import Courier
+from server.jobs.delivery.files import Files
+from server.jobs.delivery.transports import Transport
+from server.jobs.mailer import Mailer
 from server.settings import Settings
 from tests.conftest import Served
 
@@ -36,18 +36,18 @@ def folder(settings: Settings) -> Path:
 
 
 @pytest.fixture
-def courier(folder: Path) -> Courier:
-    return Courier(files(folder))
+def mailer(folder: Path) -> Mailer:
+    return Mailer(files(folder))
 
 
-def files(folder: Path) -> dict[str, Carrier]:
+def files(folder: Path) -> dict[str, Transport]:
     """Return the carrier of all messages into a folder."""
     carrier = Files(folder, "rollbook@localhost")
     return {"mail": carrier, "sms": carrier}
 
 
 def post(kind: str = "sms", recipient: str = MOBILE, subject: str = "", body: str = "您的短信验证码是 637845") -> None:
-    with unit_of_work():
+    with transaction():
         OutboxMessage.post(kind, recipient, Notice(subject, body))
 
 
@@ -68,16 +68,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = TWO_SECONDS) -> b
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_a_short_message_becomes_a_file_with_number_and_text(courier: Courier, folder: Path) -> None:
+def test_a_short_message_becomes_a_file_with_number_and_text(mailer: Mailer, folder: Path) -> None:
     post()
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert names(folder) == ["1.json"]
     assert json.loads((folder / "1.json").read_bytes()) == {"to": MOBILE, "text": "您的短信验证码是 637845"}
 
 
-def test_a_mail_becomes_a_file_that_mail_programs_read(courier: Courier, folder: Path) -> None:
+def test_a_mail_becomes_a_file_that_mail_programs_read(mailer: Mailer, folder: Path) -> None:
     post("mail", "sw@163.com", "重设密码", "您好：\n\nhttp://127.0.0.1:8000/link?code=abc\n")
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     content = (folder / "1.eml").read_bytes()
     mail = message_from_bytes(content, policy=policy.default)
     assert (mail["from"], mail["to"], mail["subject"]) == ("rollbook@localhost", "sw@163.com", "重设密码")
@@ -90,19 +90,19 @@ def test_a_mail_becomes_a_file_that_mail_programs_read(courier: Courier, folder:
 @pytest.mark.parametrize(
     "recipient", ["张三@例子.中国", "a@b", ".@.", "o'neil+x=y@xn--fsq.cn", "%0aBcc:x@y".replace(":", "")]
 )
-def test_a_mail_to_an_odd_address_is_written_all_the_same(courier: Courier, folder: Path, recipient: str) -> None:
+def test_a_mail_to_an_odd_address_is_written_all_the_same(mailer: Mailer, folder: Path, recipient: str) -> None:
     post("mail", recipient, "重设密码", "link")
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     mail = message_from_bytes((folder / "1.eml").read_bytes(), policy=policy.default)
     assert {name.lower() for name in mail.keys()} >= {"from", "to", "subject", "date", "message-id"}  # noqa: SIM118
     assert mail.get_content().strip() == "link"
 
 
-def test_folder_and_files_are_the_owners_alone(courier: Courier, folder: Path) -> None:
+def test_folder_and_files_are_the_owners_alone(mailer: Mailer, folder: Path) -> None:
     before = os.umask(0)
     try:
         post()
-        courier.deliver_due()
+        mailer.deliver_due()
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -112,11 +112,11 @@ def test_folder_and_files_are_the_owners_alone(courier: Courier, folder: Path) -
 # --- once ----------------------------------------------------------------------------------------
 
 
-def test_a_delivered_message_is_not_delivered_again_and_its_text_is_gone(courier: Courier, folder: Path) -> None:
+def test_a_delivered_message_is_not_delivered_again_and_its_text_is_gone(mailer: Mailer, folder: Path) -> None:
     post()
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     (folder / "1.json").unlink()
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert names(folder) == []
     message = OutboxMessage.get()
     assert message.body == ""
@@ -128,12 +128,12 @@ def test_many_couriers_deliver_each_message_once(folder: Path) -> None:
         post(body=str(number))
     start = Barrier(8)
 
-    def carry(_: int) -> int:
+    def send(_: int) -> int:
         start.wait()
-        return Courier(files(folder)).deliver_due()
+        return Mailer(files(folder)).deliver_due()
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(carry, range(8))) == 40
+        assert sum(pool.map(send, range(8))) == 40
     assert sorted(json.loads((folder / name).read_bytes())["text"] for name in names(folder)) == sorted(
         str(number) for number in range(40)
     )
@@ -141,113 +141,107 @@ def test_many_couriers_deliver_each_message_once(folder: Path) -> None:
 
 
 def test_who_dies_before_delivery_is_replaced_after_a_minute(
-    courier: Courier, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mailer: Mailer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post()
     claimed = clock.now()
     monkeypatch.setattr(clock, "now", lambda: claimed)
-    with unit_of_work():
+    with transaction():
         assert OutboxMessage.claim() is not None
     for seconds, delivered in ((0, 0), (CLAIM_SECONDS - 1, 0), (CLAIM_SECONDS, 1)):
         monkeypatch.setattr(clock, "now", lambda now=claimed + seconds: now)
-        assert courier.deliver_due() == delivered, seconds
+        assert mailer.deliver_due() == delivered, seconds
     assert names(folder) == ["1.json"]
 
 
 def test_who_dies_between_delivery_and_its_note_leaves_one_message(
-    courier: Courier, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mailer: Mailer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post()
     with monkeypatch.context() as patch:
         patch.setattr(OutboxMessage, "mark_delivered", lambda message: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            courier.deliver_due()
+            mailer.deliver_due()
     first = (folder / "1.json").read_bytes()
     later = clock.now() + CLAIM_SECONDS
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert names(folder) == ["1.json"]
     assert (folder / "1.json").read_bytes() == first
 
 
-def test_half_a_file_is_never_seen_as_a_message(
-    courier: Courier, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_a_file_is_never_seen_as_a_message(mailer: Mailer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     post()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: 1 / 0)
-        assert courier.deliver_due() == 0
+        assert mailer.deliver_due() == 0
     assert [name for name in names(folder) if not name.startswith(".")] == []
     later = clock.now() + CLAIM_SECONDS
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert names(folder) == ["1.json"]
 
 
-def test_one_message_that_cannot_go_does_not_keep_the_others(courier: Courier, folder: Path) -> None:
+def test_one_message_that_cannot_go_does_not_keep_the_others(mailer: Mailer, folder: Path) -> None:
     folder.mkdir()
     (folder / "1.json").mkdir()  # nothing can take this name
     post()
     post()
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert (folder / "2.json").is_file()
     assert OutboxMessage.get_by_id(1).delivered is None
 
 
-def test_the_log_names_no_recipient_and_no_text(
-    courier: Courier, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_names_no_recipient_and_no_text(mailer: Mailer, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.write_text("in the way")
     post()
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert "message 1 cannot be delivered" in caplog.text
     assert "637845" not in caplog.text
     assert MOBILE not in caplog.text
 
 
-def test_what_was_written_for_nobody_goes_nowhere(courier: Courier, folder: Path) -> None:
-    with unit_of_work():
+def test_what_was_written_for_nobody_goes_nowhere(mailer: Mailer, folder: Path) -> None:
+    with transaction():
         OutboxMessage.post_to_nobody("sms")
-    assert courier.deliver_due() == 0
+    assert mailer.deliver_due() == 0
     assert names(folder) == []
 
 
 def test_old_rows_are_forgotten_and_no_number_is_given_twice(
-    courier: Courier, folder: Path, monkeypatch: pytest.MonkeyPatch
+    mailer: Mailer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post()
     post()
-    courier.deliver_due()
+    mailer.deliver_due()
     later = clock.now() + KEPT_SECONDS
     monkeypatch.setattr(clock, "now", lambda: later)
     post()
-    with unit_of_work():
+    with transaction():
         purge()
     assert [message.id for message in OutboxMessage.select().order_by(OutboxMessage.id)] == [3]
-    assert courier.deliver_due() == 1
+    assert mailer.deliver_due() == 1
     assert names(folder) == ["1.json", "2.json", "3.json"]
 
 
 # --- as a thread ---------------------------------------------------------------------------------
 
 
-def test_a_started_courier_delivers_within_two_seconds_until_it_is_stopped(courier: Courier, folder: Path) -> None:
-    courier.start()
+def test_a_started_courier_delivers_within_two_seconds_until_it_is_stopped(mailer: Mailer, folder: Path) -> None:
+    mailer.start()
     try:
         post()
         assert wait_until(lambda: names(folder) == ["1.json"])
         post()
         assert wait_until(lambda: names(folder) == ["1.json", "2.json"])
     finally:
-        courier.stop()
+        mailer.stop()
     post()
     time.sleep(0.7)
     assert names(folder) == ["1.json", "2.json"]
 
 
-def test_a_courier_outlives_a_store_that_is_away(
-    courier: Courier, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_courier_outlives_a_store_that_is_away(mailer: Mailer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = OutboxMessage.claim
     answers = iter([ZeroDivisionError, ZeroDivisionError])
 
@@ -256,14 +250,14 @@ def test_a_courier_outlives_a_store_that_is_away(
             raise error
         return claim()
 
-    monkeypatch.setattr("server.jobs.mailer.Courier.pause", 0.01)
+    monkeypatch.setattr("server.jobs.mailer.Mailer.interval", 0.01)
     monkeypatch.setattr(OutboxMessage, "claim", claim_later)
     post()
-    courier.start()
+    mailer.start()
     try:
         assert wait_until(lambda: names(folder) == ["1.json"])
     finally:
-        courier.stop()
+        mailer.stop()
 
 
 # --- with the real server ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from models import clock, settings
 from models.account import Account
-from models.db.database import connect, database, run_unit
+from models.db.database import connect, database, run_transaction
 from models.known_address import KnownAddress
 from models.rate_counter import RateCounter
 from server.limits import device_cookie
@@ -301,7 +301,7 @@ def test_a_new_password_and_a_login_from_anywhere_begin_the_count_in_a_row_anew(
     stranger.request(**world.request("dbms", "log_in"))
     set_counts("login-in-a-row", 100)
     assert stranger.request(**right).status_code == 429
-    run_unit(lambda: world.alice.set_password("battery staple"))
+    run_transaction(lambda: world.alice.set_password("battery staple"))
     assert stranger.request(**world.request("dbms", "log_in", password="battery staple")).status_code == 200
 
 
@@ -326,7 +326,7 @@ def test_an_address_is_known_to_one_account_for_a_time(
     assert KnownAddress.last_seen(world.alice.id, "testclient") == NOW + 86_400
     now(NOW + 91 * 86_400)
     assert KnownAddress.last_seen(world.alice.id, "testclient") == 0
-    assert run_unit(lambda: KnownAddress.purge(10)) == 1
+    assert run_transaction(lambda: KnownAddress.purge(10)) == 1
 
 
 def test_clients_of_one_ipv6_network_count_as_one(app: Any, world: World) -> None:
@@ -365,6 +365,6 @@ def test_what_was_counted_is_cleared_away_once_its_window_is_over(
 ) -> None:
     client.request(**world.request("dbms", "log_in"))
     now(NOW + 900)
-    assert run_unit(lambda: RateCounter.purge(10)) == 2
+    assert run_transaction(lambda: RateCounter.purge(10)) == 2
     assert [row.key.split("/")[1] for row in RateCounter.select()] == ["login-in-a-row"]
     assert WRONG not in str(list(RateCounter.select().dicts()))

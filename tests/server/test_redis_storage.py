@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from models.rate_counter import RateCounter
 from server.app import create_app
 from server.limits import rate_limit_storage
-from server.limits.rate_limit_storage import Counters
+from server.limits.rate_limit_storage import RateLimitStorage
 from server.settings import Settings
 from tests.limited import RIGHT, World
 
@@ -38,13 +38,13 @@ def url(valkey: Any) -> str:
     return f"redis://{valkey.host}:{valkey.port}/0"
 
 
-def hit(shared: Counters) -> int:
+def hit(shared: RateLimitStorage) -> int:
     """Count once, and return the count."""
     return shared.count(lambda limiter: limiter.storage.incr(KEY, 600))
 
 
 def test_instances_count_together_and_exactly(url: str) -> None:
-    instances = [Counters(url), Counters(url)]
+    instances = [RateLimitStorage(url), RateLimitStorage(url)]
     with ThreadPoolExecutor(50) as pool:
         counts = list(pool.map(lambda number: hit(instances[number % 2]), range(50)))
     assert sorted(counts) == list(range(1, 51))
@@ -54,7 +54,7 @@ def test_instances_count_together_and_exactly(url: str) -> None:
 
 
 def test_what_is_given_back_is_not_counted_and_never_less_than_nothing(url: str) -> None:
-    shared = Counters(url)
+    shared = RateLimitStorage(url)
     hit(shared)
     for _ in range(3):
         shared.correct(shared.redis, lambda limiter: limiter.storage.incr(KEY, 600, -1))  # type: ignore[arg-type,func-returns-value]
@@ -80,7 +80,7 @@ def test_logins_are_limited_by_redis_as_by_the_store(
 def test_while_redis_is_away_the_store_counts_and_says_so_once(
     valkey: Any, url: str, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = Counters(url)
+    shared = RateLimitStorage(url)
     assert hit(shared) == 1
     port = valkey.port
     valkey.stop()

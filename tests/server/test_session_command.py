@@ -11,7 +11,7 @@ from typer.testing import Result
 from models import clock
 from models.account import Account
 from models.audit.verification import events
-from tests.clients import open_doors
+from tests.clients import open_clients
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def logged_in(client: TestClient, register: Callable[..., Account]) -> dict[str,
     """Alice is logged in through four contracts, bob through one; each tells whether the session lives."""
     register("alice")
     register("bob")
-    doors = open_doors(client)
-    alice = {stem: doors[stem].enter("alice", "correct horse") for stem in ("dbms", "sso", "signed", "annotation")}
-    bob = doors["dbms"].enter("bob", "correct horse")
-    lives = {stem: lambda stem=stem: doors[stem].is_live(alice[stem]) for stem in alice}
-    return {**lives, "bob": lambda: doors["dbms"].is_live(bob)}
+    clients = open_clients(client)
+    alice = {stem: clients[stem].enter("alice", "correct horse") for stem in ("dbms", "sso", "signed", "annotation")}
+    bob = clients["dbms"].enter("bob", "correct horse")
+    lives = {stem: lambda stem=stem: clients[stem].is_live(alice[stem]) for stem in alice}
+    return {**lives, "bob": lambda: clients["dbms"].is_live(bob)}
 
 
 def listed(operate: Callable[..., Result], *words: str) -> list[dict[str, Any]]:

@@ -257,7 +257,7 @@ def test_limits_that_were_hit_are_counted_by_name(serve: Callable[..., Served]) 
 
 def test_the_queue_for_hashing_is_seen_while_it_stands(serve: Callable[..., Served]) -> None:
     metered = Metered(
-        serve, ROLLBOOK_ARGON2_TIME_COST="60", ROLLBOOK_ARGON2_MEMORY_KIB="65536", ROLLBOOK_HASH_SLOTS="1"
+        serve, ROLLBOOK_ARGON2_TIME_COST="60", ROLLBOOK_ARGON2_MEMORY_KIB="65536", ROLLBOOK_HASH_CONCURRENCY="1"
     )
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(httpx2.get, f"{metered.server.url}/login", params=USER, timeout=60) for _ in range(4)]

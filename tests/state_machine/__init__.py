@@ -1,1 +1,1 @@
-"""One directory behind five doors, driven at random and held against a small reference at every step."""
+"""One directory behind five clients, driven at random and held against a small reference at every step."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from tests.state_machine.driver import (
     MOST_LOGINS,
     MOST_PEOPLE,
@@ -41,7 +41,7 @@ class Accounts(Driver):
     def register(self, stem: str, name: str, password: str) -> None:
         if len(self.reference.people) >= MOST_PEOPLE and self.reference.named(name) is None:
             return
-        door = self.doors[stem]
+        door = self.clients[stem]
         person = Person(name, password)
         person.email = self.dbms.email_of(name) if stem == "dbms" else None
         person.display = name if stem in ("annotation", "indexy") else None
@@ -63,7 +63,7 @@ class Accounts(Driver):
     @rule(stem=st.sampled_from(STEMS), name=names | emails, password=passwords)
     def log_in(self, stem: str, name: str, password: str) -> None:
         """Log in by some name and some password; an e-mail address is a name in the dbms contract alone."""
-        door = self.doors[stem]
+        door = self.clients[stem]
         person = self.reference.authenticate(name, password, by_email=stem == "dbms")
         answer = door.log_in(name, password)
         self.agree(answer, person is not None, door)
@@ -92,7 +92,7 @@ class Accounts(Driver):
 
     @rule(login=a_login(*WITH_LOGOUT))
     def log_out(self, login: Login) -> None:
-        door = self.doors[login.stem]
+        door = self.clients[login.stem]
         self.agree(door.log_out(login.secret), self.reference.present(login), door)
         login.ended = True
 
@@ -111,7 +111,7 @@ class Accounts(Driver):
 
     @rule(login=a_login(*WITH_LOGOUT), old=st.none() | passwords, new=passwords)
     def change_password(self, login: Login, old: str | None, new: str) -> None:
-        door, person = self.doors[login.stem], login.person
+        door, person = self.clients[login.stem], login.person
         old = old or person.password
         live = self.reference.present(login)
         right = login.stem != "annotation" or (old == person.password and old != new)
@@ -199,7 +199,7 @@ class Accounts(Driver):
     @rule(person=somebody(), stem=st.sampled_from(STEMS))
     def disable(self, person: Person, stem: str) -> None:
         """Lock an account, and see that it is."""
-        with unit_of_work():
+        with transaction():
             Account.by_id(person.id).disable()
         self.reference.disable(person)
         self.log_in(stem, person.username, person.password)
@@ -207,7 +207,7 @@ class Accounts(Driver):
     @precondition(lambda self: any(person.disabled for person in self.reference.people))
     @rule(person=choose(lambda it: [person for person in it.reference.people if person.disabled]))
     def enable(self, person: Person) -> None:
-        with unit_of_work():
+        with transaction():
             Account.by_id(person.id).enable()
         person.disabled = False
 

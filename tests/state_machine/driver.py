@@ -1,4 +1,4 @@
-"""What all parts of the machine stand on: five doors, the reference beside them, and how a rule chooses."""
+"""What all parts of the machine stand on: five clients, the reference beside them, and how a rule chooses."""
 
 import contextlib
 import itertools
@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from models import clock
 from models.account import Account
-from models.db.database import database, unit_of_work
-from tests.clients import Annotation, Dbms, Door, Indexy, Signed, Sso
+from models.db.database import database, transaction
+from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso
 from tests.state_machine.reference import WEAK, Directory, Login, Person
 
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
@@ -98,7 +98,7 @@ def somebody() -> Any:
 
 
 class Driver(RuleBasedStateMachine):
-    """Five doors to a server, and the reference; nothing is done yet."""
+    """Five clients to a server, and the reference; nothing is done yet."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -118,10 +118,10 @@ class Driver(RuleBasedStateMachine):
         client.portal = self.context.enter_context(anyio.from_thread.start_blocking_portal())
         self.dbms, self.sso, self.signed = Dbms(client), Sso(client), Signed(client)
         self.annotation, self.indexy = Annotation(client), Indexy(client)
-        doors: list[Door] = [self.dbms, self.sso, self.signed, self.annotation, self.indexy]
-        self.doors = {door.stem: door for door in doors}
+        clients: list[ContractClient] = [self.dbms, self.sso, self.signed, self.annotation, self.indexy]
+        self.clients = {door.stem: door for door in clients}
         self.root = Person("root", "the operator's own")
-        with unit_of_work():
+        with transaction():
             self.root.id = Account.register(self.root.username, self.root.password).id
             Account.update(admin=True).where(Account.id == self.root.id).execute()
         self.largest_id = self.root.id
@@ -152,13 +152,13 @@ class Driver(RuleBasedStateMachine):
         self.turns += 1
         return things[self.turns % len(things) :][:1] if things else []
 
-    def agree(self, answer: Any, expected: bool, door: Door) -> None:
+    def agree(self, answer: Any, expected: bool, door: ContractClient) -> None:
         """Check that the server says yes where the reference does, and does not stumble."""
         assert answer.status_code < 500, answer.text
         said = f"{door.stem}: {answer.request.method} {answer.request.url} said {answer.status_code} {answer.text}"
         assert door.succeeded(answer) == expected, f"{said}; expected {'success' if expected else 'refusal'}"
 
-    def note(self, person: Person, door: Door, answer: Any) -> None:
+    def note(self, person: Person, door: ContractClient, answer: Any) -> None:
         """Take note of a session that has begun; forget the oldest of those that are over."""
         self.reference.open(person, door.stem, door.credential(answer))
         over = [login for login in self.reference.logins if not self.reference.is_live(login)]

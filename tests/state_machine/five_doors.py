@@ -11,7 +11,7 @@ from tests.state_machine.reference import DAY, HOUR, MINUTE, Login, Person
 from tests.state_machine.together import Together, as_annotation_shows
 
 
-class FiveDoors(Recovery, Together):
+class FiveClients(Recovery, Together):
     """Everything that can be done through the five contracts, and by the operator."""
 
     @initialize(stems=st.permutations(STEMS), befriended=st.booleans())
@@ -68,7 +68,7 @@ class FiveDoors(Recovery, Together):
 
     def _use(self, login: Login, stem: str, live: bool) -> None:
         """Present a session at a door; indexy's are asked for under the guarded policy only."""
-        person, door = login.person, self.doors[stem]
+        person, door = login.person, self.clients[stem]
         if stem == "indexy":
             if self.guarded:
                 self.agree(self.indexy.find(person.id, login.secret), live, door)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.project import Project as StoredProject
 from tests.state_machine.circles import Project
 from tests.state_machine.driver import Driver, a_login, choose, names, somebody
@@ -77,7 +77,7 @@ class Together(Driver):
     @rule(owner=somebody())
     def import_project(self, owner: Person) -> None:
         name = f"三国 {len(self.circles.projects)}"
-        with unit_of_work():
+        with transaction():
             made = StoredProject.import_graph(name, Account.by_id(owner.id), [{"id": 1, "name": ENTITY}])
         assert made.id not in {project.id for project in self.circles.projects}, "an id is given twice"
         self.circles.projects.append(Project(made.id, name, owner, [owner]))

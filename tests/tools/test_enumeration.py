@@ -8,7 +8,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.outbox import OutboxMessage
 from models.recovery import RecoveryCode
 from scripts.tools.enumeration.measure import measure
@@ -68,7 +68,7 @@ def test_a_taken_address_goes_on_to_lead_to_its_first_holder_alone(client: TestC
     assert client.get("/login", params={"username": EMAIL, "password": PASSWORD}).json()["id"] == alice.id
     client.post(f"{INDEXY}/password/email", json={"email": EMAIL})
     assert RecoveryCode.get().account == alice
-    with unit_of_work():
+    with transaction():
         alice.set_password("battery staple")
     assert client.get("/login", params={"username": EMAIL, "password": PASSWORD}).status_code == 401
 

@@ -18,7 +18,7 @@ from tests.conftest import ROOT, Served
 
 README = (ROOT / "README.md").read_text("utf-8")
 SETTINGS = (ROOT / "scripts/tools/docs/pages/settings.md").read_text("utf-8")
-COMPUTED = {"database_url", "secret_key", "hash_slots", "datasvr"}
+COMPUTED = {"database_url", "secret_key", "hash_concurrency", "datasvr"}
 """Settings whose default is computed or empty; their row tells it in words."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import Rules
+from models.settings import DirectorySettings
 from scripts.tools.docs import limit_table, requirements
 from scripts.tools.docs.contract_page import duration
 from scripts.tools.docs.contracts import readers
@@ -135,7 +135,7 @@ def section(heading: str) -> str:
 @pytest.mark.requirement("ASVS 6.1.1")
 def test_the_documentation_says_how_guessing_is_limited_and_nobody_is_locked_out() -> None:
     told = section("Guessing")
-    for words in ("<!-- limits -->", "`x-rate-limit`", "`ROLLBOOK_RATE_LIMITS=0`", "`ROLLBOOK_FAMILIAR_SECONDS`"):
+    for words in ("<!-- limits -->", "`x-rate-limit`", "`ROLLBOOK_RATE_LIMITS=0`", "`ROLLBOOK_KNOWN_DEVICE_SECONDS`"):
         assert words in told
     assert "nobody is locked out by what others try" in told
     table = limit_table.write(readers())
@@ -167,7 +167,7 @@ def test_the_documentation_lists_every_way_in() -> None:
 def test_the_documentation_says_how_long_sessions_last_and_why() -> None:
     told = section("Sessions and tokens")
     for contract in load_contracts():
-        lasts = duration(Rules().session_seconds(contract.stem))
+        lasts = duration(DirectorySettings().session_seconds(contract.stem))
         setting = f"ROLLBOOK_{contract.stem.upper()}_SESSION_SECONDS"
         assert re.search(rf"\| `{contract.stem}` \| {lasts}[^|]*\(`{setting}`\) \|[^|]+\| \w[^|]+ \|", told)
     assert "NIST SP 800-63B-4 advises 30 days at most" in told
@@ -176,4 +176,4 @@ def test_the_documentation_says_how_long_sessions_last_and_why() -> None:
 @pytest.mark.requirement("ASVS 7.1.2")
 def test_the_documentation_says_how_many_sessions_an_account_may_have() -> None:
     told = "at most {} live sessions in each contract (`ROLLBOOK_MAX_SESSIONS`); one more ends the oldest"
-    assert told.format(Rules().max_sessions) in section("Sessions and tokens")
+    assert told.format(DirectorySettings().max_sessions) in section("Sessions and tokens")

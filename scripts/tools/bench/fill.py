@@ -24,11 +24,11 @@ from models import settings
 from models.access_key import AccessKey, sign
 from models.account import Account
 from models.account_block import SIZE as BLOCK
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.migrations import FOLDER, migrate
 from models.passwords import hashing
 from models.secret import digest
-from models.settings import DAY, HOUR, Rules
+from models.settings import DAY, HOUR, DirectorySettings
 from scripts.tools.bench.place import Place
 from scripts.tools.bench.process import ROOT, plain_environment
 
@@ -106,11 +106,11 @@ def fill(folder: Path, accounts: int, relations: int, argon2: dict[str, Any]) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     (folder / "secret_key").write_text(secrets.token_hex(32))
-    settings.apply(Rules(secret_key=(folder / "secret_key").read_bytes(), **argon2))
+    settings.apply(DirectorySettings(secret_key=(folder / "secret_key").read_bytes(), **argon2))
     connect(f"sqlite:///{folder.resolve()}/rollbook.sqlite3")
     try:
         migrate()
-        with unit_of_work():
+        with transaction():
             accesskey = AccessKey.create(ACCESSID).accesskey
     finally:
         database.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 from models import settings
 from models.passwords import hashing
-from models.settings import Rules
+from models.settings import DirectorySettings
 from scripts.tools.bench.fill import PASSWORD, Store
 from scripts.tools.bench.load import Load, send, sending
 from scripts.tools.bench.place import Places
@@ -30,7 +30,7 @@ HEAD_START_SECONDS = 2
 
 def raw_hash_rate(threads: int, seconds: float) -> float:
     """Return how many passwords a second this machine checks when it does nothing else."""
-    settings.apply(Rules(**ARGON2))
+    settings.apply(DirectorySettings(**ARGON2))
     hashed = hashing.hash(PASSWORD)
     until = time.monotonic() + seconds
 
@@ -52,7 +52,7 @@ def measure_flood(
     store: Store, places: Places, *, rounds: int, seconds: float, report: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure hashing and the flood, several times in turn; return medians and all rounds."""
-    slots = Settings().hash_slots
+    slots = Settings().hash_concurrency
     server = SERVERS["rollbook"]
     data = server.prepare(store, places.make("rollbook-flood"), STEADY_CONNECTIONS)
     logins, checks = (data.operations[name].load for name in (LOG_IN, CHECK))
@@ -98,7 +98,7 @@ def _flood(logins: Load, capacity: float) -> Load:
     Those whose login is waiting to be hashed offer nothing; the others come back after a delay.
     """
     settings = Settings()
-    waiting = settings.hash_slots + settings.hash_queue
+    waiting = settings.hash_concurrency + settings.hash_queue
     delay_ms, answer_ms = 200, 50
     connections = waiting + round(capacity * TIMES * (delay_ms + answer_ms) / 1_000)
     return replace(logins, connections=connections, delay_ms=delay_ms, count_statuses=True)

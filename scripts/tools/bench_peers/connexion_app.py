@@ -14,7 +14,7 @@ from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from connexion.resolver import RelativeResolver
 
 from handlers import sso
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.errors import DirectoryError
 from scripts.tools.bench_peers.directory import open_directory
 from server.specs import load_contracts
@@ -29,7 +29,7 @@ class Resolver(RelativeResolver):
 
         @wraps(handler)
         async def answer(*args: Any, **options: Any) -> Any:
-            with unit_of_work():
+            with transaction():
                 body = handler(*args, **options)
             return body, 200, {"Content-Type": "application/json"}  # it does not choose among several by itself
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from handlers import _sso_token
-from handlers.exceptions import Unauthenticated
+from handlers.exceptions import Unauthorized
 from models.account import Account
-from models.errors import AccountNotFound, SessionDead
+from models.errors import AccountNotFound, InvalidSession
 from models.session import Session
 from scripts.tools.bench_peers.directory import open_directory
 
@@ -72,8 +72,8 @@ async def find(id_or_username: Annotated[str, Path(min_length=1, max_length=64, 
     return User(id=account.id, email=account.email or "", username=account.username)
 
 
-@app.exception_handler(SessionDead)
-@app.exception_handler(Unauthenticated)
+@app.exception_handler(InvalidSession)
+@app.exception_handler(Unauthorized)
 async def refuse(request: Request, error: Exception) -> JSONResponse:
     """Turn away who has no live token."""
     return JSONResponse({"code": "token_err", "message": "token已失效", "data": None}, 401)

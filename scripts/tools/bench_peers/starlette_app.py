@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers import _sso_token
-from handlers.exceptions import Unauthenticated
+from handlers.exceptions import Unauthorized
 from models.account import Account
-from models.errors import AccountNotFound, SessionDead
+from models.errors import AccountNotFound, InvalidSession
 from models.session import Session
 from scripts.tools.bench_peers.directory import open_directory
 
@@ -49,5 +49,5 @@ async def miss(request: Request, error: Exception) -> Response:
 
 app = Starlette(
     routes=[Route("/v1/auth", check_login), Route("/user/{id_or_username}", find)],
-    exception_handlers={SessionDead: refuse, Unauthenticated: refuse, AccountNotFound: miss},
+    exception_handlers={InvalidSession: refuse, Unauthorized: refuse, AccountNotFound: miss},
 )

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from models import settings
 from models.account import Account
-from models.db.database import connect, database, run_unit
+from models.db.database import connect, database, run_transaction
 from models.project import Project
 from scripts.tools.bench.process import ROOT
 from scripts.tools.crash.cluster import ClusterTown
@@ -65,7 +65,7 @@ def torture(kind: type[Town], folder: Path, kills: int, count: int, pause: float
         settings.apply(town.settings)
         connect(town.settings.database_url)
         urls = [instance.url for instance in town.instances]
-        accesskey = run_unit(Signed.make_key)
+        accesskey = run_transaction(Signed.make_key)
         writers = [_settle(number, urls, accesskey, folder, Random(f"{seed} {number}")) for number in range(count)]
         inspector = Inspector(Doors(Roving(urls, Random(seed)), accesskey), Random(seed))
         for writer in writers:
@@ -126,7 +126,7 @@ def _settle(number: int, urls: list[str], accesskey: str, folder: Path, random: 
         account.change(mobile=mobile_of(writer.prefix))
         return str(Project.import_graph(f"of {owner}", account, [{"id": 1, "name": "an entity"}]).id)
 
-    writer.project = run_unit(found)
+    writer.project = run_transaction(found)
     return writer
 
 

@@ -10,7 +10,7 @@ import httpx2
 import orjson
 
 from models.audit.verification import events, head, verify
-from models.db.database import database, run_unit
+from models.db.database import database, run_transaction
 from models.outbox import CLAIM_SECONDS, OutboxMessage
 from models.transfer.integrity import findings
 from scripts.tools.crash.journal import Fact, Journal
@@ -146,7 +146,7 @@ def _attempt(name: str, word: str) -> Callable[[Any], httpx2.Response]:
 
 
 def _count(query: str) -> int:
-    return run_unit(lambda: int(database.execute_sql(query).fetchone()[0]))
+    return run_transaction(lambda: int(database.execute_sql(query).fetchone()[0]))
 
 
 class AwayError(Exception):
@@ -167,22 +167,24 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
 def broken_invariants() -> list[str]:
     """Look into the store itself; return what does not hold in it."""
     broken = [f"{name}: {count} times not" for name, query in INVARIANTS.items() if (count := _count(query))]
-    broken += [f"{finding.what}: {finding.rows} {finding.examples}" for finding in run_unit(lambda: list(findings()))]
+    broken += [
+        f"{finding.what}: {finding.rows} {finding.examples}" for finding in run_transaction(lambda: list(findings()))
+    ]
     return broken
 
 
 def broken_audit() -> list[str]:
     """Return what is wrong with the chain of the audit."""
-    audit = run_unit(lambda: verify(events(), head()))
+    audit = run_transaction(lambda: verify(events(), head()))
     return [f"audit: {audit.fault} at {audit.row}"] if audit.fault else []
 
 
 def miscarried(outbox: Path, journals: list[Journal]) -> list[str]:
     """Wait until the couriers have nothing left to carry; return what was not delivered, or more than once.
 
-    The minute is over at once in which nobody else takes what a courier died with.
+    The minute is over at once in which nobody else takes what a mailer died with.
     """
-    run_unit(lambda: OutboxMessage.update(due=0).where(OutboxMessage.delivered.is_null()).execute())
+    run_transaction(lambda: OutboxMessage.update(due=0).where(OutboxMessage.delivered.is_null()).execute())
     until = time.monotonic() + 2 * CLAIM_SECONDS
     waiting = "SELECT COUNT(*) FROM outbox_message WHERE delivered IS NULL"
     while _count(waiting) and time.monotonic() < until:

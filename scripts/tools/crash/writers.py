@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from scripts.tools.crash.journal import Entry, Facts, Journal
-from tests.clients import Annotation, Dbms, Door, Indexy, Signed, Sso
+from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso
 
 LONGEST_SECONDS = 30
 """A request that takes longer hangs."""
@@ -55,7 +55,7 @@ class Doors:
             Indexy(client),
         )
         self.signed = Signed(client, accesskey)
-        self.all: dict[str, Door] = {
+        self.all: dict[str, ContractClient] = {
             door.stem: door for door in (self.dbms, self.sso, self.signed, self.annotation, self.indexy)
         }
 

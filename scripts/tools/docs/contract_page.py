@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.tools.docs.contracts import Field, Operation, Reader, Told, Variant, examples
 from scripts.tools.docs.languages import LANGUAGES
-from scripts.tools.docs.markdown import as_json, block, fold, table, tabs
+from scripts.tools.docs.markdown import as_json, block, normalize, table, tabs
 from scripts.tools.docs.snippets import Sheet, Snippet, anchor
 
 KINDS = {2: "success", 4: "warning", 5: "failure"}
@@ -206,7 +206,7 @@ def _answer(operation: Operation, status: int, answer: dict[str, Any]) -> str:
             parts.append(f"{label} · `{media_type}`" if label else f"`{media_type}`")
             parts.append(_example(example["value"], media_type))
     title = f"{status} · {' '.join(answer['description'].split())}"
-    return fold(KINDS[status // 100], title, "\n\n".join(parts) or "No body.", is_open=status < 300)
+    return normalize(KINDS[status // 100], title, "\n\n".join(parts) or "No body.", is_open=status < 300)
 
 
 def _example(value: Any, media_type: str) -> str:

@@ -13,7 +13,7 @@ Kind = type[Exception]
 
 SAMPLES: dict[Kind, tuple[Any, ...]] = {
     exceptions.MethodNotAllowed: (["GET", "PUT"],),
-    exceptions.Throttled: (60, "address", 30, 60),
+    exceptions.TooManyRequests: (60, "address", 30, 60),
 }
 """What a failure is made with, where it is not made with nothing."""
 
@@ -63,14 +63,14 @@ def _when(kind: Kind) -> str:
 def _say(reader: Reader, kind: Kind) -> tuple[Any, int] | None:
     """Return body and status, or None where the contract has no words of its own for it."""
     said = _ask(reader, _make(kind))
-    catches_all = () if kind is exceptions.Bug else (errors.DirectoryError(), Exception())
+    catches_all = () if kind is exceptions.InternalServerError else (errors.DirectoryError(), Exception())
     return None if any(said == _ask(reader, error) for error in catches_all) else said
 
 
 def _ask(reader: Reader, error: Exception) -> tuple[Any, int] | None:
     try:
         return reader.contract.fail(error)
-    except exceptions.Bug:
+    except exceptions.InternalServerError:
         return None
 
 

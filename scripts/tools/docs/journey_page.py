@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scripts.tools.docs.contracts import Operation, Reader
-from scripts.tools.docs.markdown import as_json, block, fold, table
+from scripts.tools.docs.markdown import as_json, block, normalize, table
 
 Part = dict[str, Any]
 
@@ -72,7 +72,7 @@ def _step(number: int, step: Part, operation: Operation) -> str:
     if kept := step.get("outputs"):
         parts.append("Kept: " + ", ".join(f"`{name}` = `{value}`" for name, value in kept.items()))
     told = " ".join(step.get("description", step["stepId"].replace("_", " ")).split())
-    return fold("step", f"{number}. {told}", "\n\n".join(parts))
+    return normalize("step", f"{number}. {told}", "\n\n".join(parts))
 
 
 def _criterion(criterion: Part) -> str:

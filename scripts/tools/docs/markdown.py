@@ -17,13 +17,13 @@ def tabs(parts: Iterable[tuple[str, str]]) -> str:
     return "\n\n".join(f'=== "{label}"\n\n{indent(text)}' for label, text in parts)
 
 
-def fold(kind: str, title: str, text: str, is_open: bool = False) -> str:
+def normalize(kind: str, title: str, text: str, is_open: bool = False) -> str:
     """Return what can be folded up."""
     return f'???{"+" if is_open else ""} {kind} "{title}"\n\n{indent(text)}'
 
 
 def indent(text: str) -> str:
-    """Return text as the content of a tab or a fold."""
+    """Return text as the content of a tab or a normalize."""
     return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
 
 

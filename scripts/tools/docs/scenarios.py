@@ -251,7 +251,7 @@ async function ask(question: string): Promise<string> {
         Step("update", given={"id": ID}),
         Step("log_in"),
         Step("change_password", given={"id": ID}),
-        Step("request_code", given={"mobile": MOBILE}, tells="the courier leaves it in data/outbox"),
+        Step("request_code", given={"mobile": MOBILE}, tells="the mailer leaves it in data/outbox"),
         Step(
             "recover_by_mobile",
             given={"mobile": MOBILE, "msCaptcha": CODE},

@@ -13,7 +13,7 @@ import argon2
 
 from models import settings
 from models.account import Account
-from models.db.database import unit_of_work
+from models.db.database import transaction
 from models.outbox import Notice
 from models.recovery import RecoveryCode
 from scripts.tools.enumeration.server import ACCESSID, PASSWORD, Server
@@ -104,7 +104,7 @@ def _ask_link(email: str, blanks: int = 0) -> Request:
 
 
 def _send_code(server: Server) -> None:
-    with unit_of_work():
+    with transaction():
         RecoveryCode.send_code(KNOWN_MOBILE, lambda code: Notice("", code))
 
 
@@ -113,7 +113,7 @@ def _hash_otherwise(server: Server) -> None:
     now = settings.current
     hasher = argon2.PasswordHasher(now.argon2_time_cost, now.argon2_memory_kib * 11 // 10, now.argon2_parallelism)
     account = server.register("outdated")
-    with unit_of_work():
+    with transaction():
         Account.update(password_hash=hasher.hash(PASSWORD)).where(Account.id == account.id).execute()
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from models import settings
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import connect, database, unit_of_work
+from models.db.database import connect, database, transaction
 from models.migrations import migrate
 from server.settings import Settings, read
 
@@ -50,7 +50,7 @@ class Server:
         settings.apply(self.settings)
         connect(self.settings.database_url)
         migrate()
-        with unit_of_work():
+        with transaction():
             self.accesskey = AccessKey.create(ACCESSID).accesskey
         self.process = subprocess.Popen([ROOT / "scripts/serve"], env=self.environment, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
@@ -82,5 +82,5 @@ class Server:
 
     def register(self, username: str, **profile: Any) -> Account:
         """Make an account."""
-        with unit_of_work():
+        with transaction():
             return Account.register(username, PASSWORD, **profile)

@@ -32,7 +32,7 @@ class Server:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("ROLLBOOK_") or name == "ROLLBOOK_LEDGER"
+            if not name.startswith("ROLLBOOK_") or name == "ROLLBOOK_CONTRACT_COVERAGE"
         }
         self.environment = inherited | {
             "ROLLBOOK_ARGON2_TIME_COST": "1",

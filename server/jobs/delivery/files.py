@@ -16,7 +16,7 @@ class Files:
         self.folder = folder
         self.sender = sender
 
-    def carry(self, message: OutboxMessage) -> None:
+    def send(self, message: OutboxMessage) -> None:
         """Write a message."""
         if message.kind == "mail":
             self._write(f"{message.id}.eml", as_mail(message, self.sender, "8bit").as_bytes())

@@ -8,7 +8,7 @@ from time import monotonic
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from models.outbox import OutboxMessage
-from server.jobs.delivery.failure import Rejected
+from server.jobs.delivery.failure import PermanentFailure
 from server.jobs.delivery.mail import as_mail
 
 PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
@@ -17,7 +17,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATIENCE = 10
 """Seconds that each answer may take."""
 GREETING = 20
-"""Seconds that all may take before the mail is sent: with four more answers that stays within the courier's claim."""
+"""Seconds that all may take before the mail is sent: with four more answers that stays within the mailer's claim."""
 
 
 class Smtp:
@@ -28,8 +28,8 @@ class Smtp:
         self.sender = sender
         self.trust = ssl.create_default_context()
 
-    def carry(self, message: OutboxMessage) -> None:
-        """Send a mail. Raises Rejected for what the server will never take."""
+    def send(self, message: OutboxMessage) -> None:
+        """Send a mail. Raises PermanentFailure for what the server will never take."""
         began = monotonic()
         server = self._connect()
         try:
@@ -42,7 +42,7 @@ class Smtp:
         except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
             raise _graded(error.smtp_code, b"") from None
         except smtplib.SMTPNotSupportedError:
-            raise Rejected("the server does not know addresses beyond ASCII") from None
+            raise PermanentFailure("the server does not know addresses beyond ASCII") from None
         finally:
             with suppress(OSError, smtplib.SMTPException):  # it has the mail, or an error is on its way already
                 server.quit()
@@ -80,4 +80,4 @@ def read_url(url: str) -> SplitResult:
 
 def _graded(code: int, said: bytes) -> Exception:
     """Return what an answer means: 5 for ever, 4 for now. What was said may quote the mail, so it goes no further."""
-    return Rejected(f"refused with {code}") if 500 <= code < 600 else smtplib.SMTPResponseException(code, b"")
+    return PermanentFailure(f"refused with {code}") if 500 <= code < 600 else smtplib.SMTPResponseException(code, b"")

@@ -10,14 +10,14 @@ from server.jobs.delivery.webhook import Webhook
 from server.settings import Settings
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """Takes a message to its recipient."""
 
-    def carry(self, message: OutboxMessage) -> None:
-        """Deliver a message. Raises Rejected where trying again is of no use, anything else where it may be."""
+    def send(self, message: OutboxMessage) -> None:
+        """Deliver a message. Raises PermanentFailure where trying again is of no use, anything else where it may be."""
 
 
-def carriers(settings: Settings) -> dict[str, Carrier]:
+def transports(settings: Settings) -> dict[str, Transport]:
     """Return who carries each kind of message: files, where nothing else is set."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every address, which may hold a secret
     files = Files(settings.data / "outbox", settings.mail_from)

@@ -36,7 +36,7 @@ class Webhook:
         self.signer = standardwebhooks.Webhook(read_secret(secret))
         self.client = httpx.Client(timeout=PATIENCE, verify=ssl.create_default_context())
 
-    def carry(self, message: OutboxMessage) -> None:
+    def send(self, message: OutboxMessage) -> None:
         """Post a short message. Raises RefusedByReceiver."""
         at = datetime.fromtimestamp(message.created, UTC).isoformat().replace("+00:00", "Z")
         told = {"to": message.recipient, "text": message.text}
