@@ -41,7 +41,7 @@ class Unit:
         self.store = store
 
     def __enter__(self) -> None:
-        state = self.store._unit
+        state = self.store._transaction
         state.active = True
         state.commit_sent = state.away = False
         state.last = None
@@ -53,12 +53,12 @@ class Unit:
             else:
                 self._finish(error)
         finally:
-            self.store._unit.active = False
+            self.store._transaction.active = False
 
     def _finish(self, error: BaseException | None) -> None:
         refused = isinstance(error, DirectoryError)
         keep = error is None or (isinstance(error, DirectoryError) and error.keeps_changes)
-        last = self.store._unit.last or ()
+        last = self.store._transaction.last or ()
         try:
             if not keep:
                 self.store._finish(commit=False)

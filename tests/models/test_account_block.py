@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 
 from models.account import Account
 from models.account_block import SIZE, AccountBlock
-from models.db.database import database, transaction
+from models.db.database import transaction
 from models.departure import delete_account
-from models.migrations import migrate
-from server.settings import Settings
 
 
 def _store(ids: set[int]) -> None:
@@ -51,11 +49,3 @@ def test_accounts_that_come_and_go_are_counted() -> None:
         Account.register("dave", "correct horse")
         raise RuntimeError
     assert Account.count() == 2
-
-
-def test_the_migration_counts_what_is_there(settings: Settings) -> None:
-    _store({1, 2, SIZE, SIZE + 1, 3 * SIZE})
-    database.execute_sql("DROP TABLE account_block")
-    database.execute_sql("DELETE FROM schema_migration WHERE name = '0006_account_block'")
-    assert migrate() == ["0006_account_block"]
-    assert list(AccountBlock.select().order_by(AccountBlock.block).tuples()) == [(0, 2), (1, 2), (3, 1)]

@@ -1,7 +1,6 @@
 """Migrations build exactly what the models describe."""
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +56,3 @@ def test_a_new_store_has_every_migration_pending(new_store: Callable[[], dict[st
 @pytest.mark.usefixtures("settings")
 def test_a_new_store_has_no_account_and_no_key() -> None:
     assert Account.select().count() == AccessKey.select().count() == 0
-
-
-def test_names_from_before_are_compared_as_they_are_seen(register: Callable[..., Account]) -> None:
-    step = import_module("models.migrations.0010_names_as_they_are_seen")
-    names = {"alice": "alice", "al\u200bice": "al\u200bice", "Bo\u00adb": "bo\u00adb"}
-    for number, (name, key) in enumerate(names.items()):
-        account = register(f"user{number}", email=f"{number}\u200b@example.com")
-        Account.update(username=name, username_key=key, email_key=account.email).where(
-            Account.id == account.id
-        ).execute()
-    step.up(None, database.obj)
-    rows = Account.select(Account.username_key, Account.email_key).order_by(Account.id).tuples()
-    assert list(rows) == [("alice", "0@example.com"), ("al\u200bice", "1@example.com"), ("bob", "2@example.com")]

@@ -14,7 +14,7 @@ from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.errors import WrongCredentials
 from server.settings import Settings
-from tests.models.test_foreign_hashes import FORMS, PASSWORD
+from tests.models.test_foreign_hashes import PASSWORD, SCHEMES
 from tests.server.test_cli import refusal
 
 Operate = Callable[..., Result]
@@ -23,7 +23,7 @@ Lines = list[dict[str, Any]]
 WHOLE = {
     "id": 40,
     "username": "张三",
-    "password": FORMS["salt first"](),
+    "password": SCHEMES["salt first"](),
     "display_name": "法外狂徒",
     "email": "Zhang@Example.com",
     "mobile": "13393922111",

@@ -145,7 +145,9 @@ def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_of_another_name_is_not_accepted(authority: trustme.CA, make_mailer: Callable[..., Mailer]) -> None:
+def test_a_certificate_of_another_name_is_not_accepted(
+    authority: trustme.CA, make_mailer: Callable[..., Mailer]
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("mail.example.com").configure_cert(context)
     with serving_mail(context) as server:
@@ -229,7 +231,9 @@ def test_a_farewell_that_goes_wrong_does_not_send_the_mail_again(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, make_mailer: Callable[..., Mailer]) -> None:
+def test_couriers_of_several_instances_send_each_mail_once(
+    mail: MailServer, make_mailer: Callable[..., Mailer]
+) -> None:
     for number in range(24):
         post(recipient=f"{number}@example.com")
 
@@ -247,7 +251,9 @@ def test_couriers_of_several_instances_send_each_mail_once(mail: MailServer, mak
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_short_message_is_posted_and_signed_by_the_standard(hook: Receiver, make_mailer: Callable[..., Mailer]) -> None:
+def test_a_short_message_is_posted_and_signed_by_the_standard(
+    hook: Receiver, make_mailer: Callable[..., Mailer]
+) -> None:
     post("sms", MOBILE, "您的短信验证码是 637845")
     assert make_mailer(sms_webhook_url=hook.url, sms_webhook_secret=SECRET).deliver_due() == 1
     ((path, headers, body),) = hook.got
@@ -331,7 +337,10 @@ def test_pauses_double_up_to_an_hour_and_then_a_message_is_given_up(
 
 
 def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
-    operate: Callable[..., Result], make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    operate: Callable[..., Result],
+    make_mailer: Callable[..., Mailer],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=1))
     sealed = seal("digits", 6)
