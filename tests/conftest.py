@@ -114,7 +114,8 @@ def runs_on_both(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave to the first engine what runs once; run what looks back on all other tests after them."""
-    narrowed = config.option.keyword or config.option.markexpr or config.option.deselect or config.option.lf
+    asked = config.option
+    narrowed = asked.keyword or asked.markexpr or asked.deselect or getattr(asked, "lf", False)  # a plugin's option
     files = {item.path for item in items}
     config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.rglob("test_*.py"))
     if STORE != "sqlite":
