@@ -13,7 +13,7 @@ from models.migrations import StoreTooNew, migrate
 from models.settings import apply
 from server.app import create_app
 from server.connection.worker import Worker
-from server.settings import LOOPBACK, SettingError, Settings, read
+from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
 from server.telemetry.logs import GunicornLog, configure
 from server.telemetry.metrics_server import listen
@@ -46,9 +46,8 @@ class Gunicorn(BaseApplication):
             "limit_request_line": 2 * self.settings.max_url_bytes + 1024,
             "limit_request_fields": self.settings.max_headers + 100,
             "limit_request_field_size": 2 * self.settings.max_header_bytes,
-            # only `X-Forwarded-Proto`: a list of names that a proxy may not know is a list of names to be spoofed by
-            "forwarded_allow_ips": ",".join(map(str, self.settings.trusted_networks)),
-            "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
+            # `server.connection` reads the scheme: gunicorn knows neither lists nor capitals, and refuses what differs
+            "secure_scheme_headers": {},
             "preload_app": True,  # the specs are compiled once and shared by all workers
             "control_socket_disable": True,
             # no access log: three of the contracts carry passwords in their URLs; the request log is the server's own
@@ -76,9 +75,13 @@ def _metrics(settings: Settings) -> "Metrics":
 
 
 def warn_of_openness(settings: Settings) -> None:
-    """Say so in the log if others than this machine may do what the documents ask no credential for."""
-    if settings.policy == "documented" and settings.host not in LOOPBACK:
-        log.warning("the policy is `documented` beyond loopback: whoever reaches %s may delete accounts", settings.bind)
+    """Say in the log, at every level, that others may do what the documents ask no credential for, if so."""
+    if settings.policy == "documented" and settings.reachable_by:
+        log.critical(
+            "ROLLBOOK_POLICY is `documented`, and %s lets others in: WHOEVER REACHES %s MAY LIST, CHANGE AND DELETE "
+            "ACCOUNTS WITHOUT A PASSWORD; `guarded` does not let them",
+            *(settings.reachable_by, settings.public_url),
+        )
 
 
 def main() -> None:

@@ -1,23 +1,29 @@
 """Settings: read once from the environment, cast, and loud by name when they are wrong."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from models.messages import LANGUAGES
 from models.settings import DirectorySettings
-from server.connection.client_ip import Network, read_networks
+from server.connection.client_ip import Network, read_address, read_networks
+from server.connection.public_url import PublicURL
 from server.contract.csrf import is_origin
 from server.jobs.delivery import smtp, webhook
 from server.jobs.delivery.mail import check_sender
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "ROLLBOOK_"
+SERVICE_LINK = re.compile(
+    PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""What Kubernetes, and Docker's links before it, tell every container of a service that is called `rollbook…`."""
+LINKED_PORT = re.compile("(tcp|udp|sctp)://")
+"""Value of the one that is called `…_PORT`."""
 AT_LEAST_ONE = (
     *("workers", "hash_concurrency", "argon2_time_cost", "argon2_parallelism", "password_min_length"),
     *("database_pool_size", "database_timeout_seconds", "delivery_max_attempts", "request_seconds", "max_connections"),
@@ -68,11 +74,32 @@ class Settings(DirectorySettings):
     smtp_url: str = field(default="", repr=False)
     sms_webhook_url: str = field(default="", repr=False)
     sms_webhook_secret: str = field(default="", repr=False)
+    named: frozenset[str] = field(default=frozenset(), repr=False, metadata={"is_variable": False})
+    """The fields that the environment set."""
 
     @property
     def host(self) -> str:
         """Return the address to listen on."""
         return self.bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def reachable_by(self) -> str:
+        """Return the variable by which others than this machine reach the server; empty where none does."""
+        if not is_loopback(self.host):
+            return "ROLLBOOK_BIND"
+        if self.trusted_proxies:
+            return "ROLLBOOK_TRUSTED_PROXIES"
+        return "" if is_loopback(self.public.host) else "ROLLBOOK_PUBLIC_URL"
+
+    @property
+    def refuses_forwarded(self) -> bool:
+        """Tell whether what a proxy passed on is refused: nobody said that others than this machine are meant."""
+        return self.policy == "documented" and not self.reachable_by and "policy" not in self.named
+
+    @cached_property
+    def public(self) -> PublicURL:
+        """Return the address under which people reach the server, taken apart."""
+        return PublicURL.read(self.public_url)
 
     @cached_property
     def named_origins(self) -> list[str]:
@@ -82,7 +109,7 @@ class Settings(DirectorySettings):
     @property
     def origins(self) -> list[str]:
         """Return the sites whose pages may call, the server's own as people reach it among them."""
-        return [*self.named_origins, "{0.scheme}://{0.netloc}".format(urlsplit(self.public_url))]
+        return [*self.named_origins, self.public.origin]
 
     @cached_property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -95,13 +122,31 @@ class Settings(DirectorySettings):
         return self.database_url.startswith("sqlite:")
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether this name or address can only mean this machine."""
+    address = read_address(host)
+    return f".{host}".endswith(".localhost") if address is None else address.is_loopback
+
+
+def variables() -> dict[str, Field[Any]]:
+    """Return the variables of the environment that are settings, each with its field."""
+    return {PREFIX + field.name.upper(): field for field in fields(Settings) if field.metadata.get("is_variable", True)}
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return bool(SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and LINKED_PORT.match(value)))
+
+
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; make the data folder and the secret key on the first start.
 
     Raises SettingError for a value that cannot be used and for a name that is not known.
     """
-    known = {PREFIX + field.name.upper(): field for field in fields(Settings)}
-    unknown = {name for name in environment if name.startswith(PREFIX)} - known.keys()
+    known = variables()
+    ours = {
+        name for name, value in environment.items() if name.startswith(PREFIX) and not _is_service_link(name, value)
+    }
+    unknown = ours - known.keys()
     if unknown:
         raise SettingError(f"{min(unknown)}: no such setting")
     given = {
@@ -109,7 +154,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         for name, field in known.items()
         if environment.get(name, "") != ""
     }
-    settings = Settings(**given)
+    settings = Settings(**given, named=frozenset(given))
     _check(settings, given)
     return _complete(settings, given)
 
@@ -160,8 +205,9 @@ def _check(settings: Settings, given: Any) -> None:
 
 
 def _check_delivery(settings: Settings) -> None:
-    """Check where messages are to go; what is wrong is told without the value, which may hold a secret."""
+    """Check where messages are to go and lead to; what is wrong is told without the value, which may hold a secret."""
     checks: dict[str, Callable[[], object]] = {
+        "public_url": lambda: settings.public,
         "mail_from": lambda: check_sender(settings.mail_from),
         "smtp_url": lambda: settings.smtp_url and smtp.read_url(settings.smtp_url),
         "sms_webhook_url": lambda: settings.sms_webhook_url and webhook.read_url(settings.sms_webhook_url),
@@ -178,10 +224,10 @@ def _complete(settings: Settings, given: Any) -> Settings:
     """Fill in what depends on other settings."""
     data = settings.data.resolve()
     computed: dict[str, Any] = {"data": data}
-    if "policy" not in given and settings.host not in LOOPBACK:
-        computed["policy"] = "guarded"
     if "public_url" not in given:
-        computed["public_url"] = f"http://{settings.bind}"
+        computed["public_url"] = _own_url(settings)
+    if "policy" not in given and settings.reachable_by:
+        computed["policy"] = "guarded"
     if "database_url" not in given:
         computed["database_url"] = f"sqlite:///{data}/rollbook.sqlite3"
     elif not settings.database_url.startswith(("sqlite:///", "postgresql://")):
@@ -193,6 +239,17 @@ def _complete(settings: Settings, given: Any) -> Settings:
     except OSError as error:
         raise SettingError(f"ROLLBOOK_DATA: {error.strerror}: {data}") from None
     return replace(settings, **computed)
+
+
+def _own_url(settings: Settings) -> str:
+    """Return the address of the server for people, where none was named."""
+    host, _, port = settings.bind.rpartition(":")
+    address = read_address(settings.host)
+    is_anywhere = address is not None and address.is_unspecified
+    leads_nowhere = is_anywhere or is_loopback(settings.host)
+    if settings.smtp_url and settings.reachable_by and leads_nowhere:
+        raise SettingError("ROLLBOOK_PUBLIC_URL: the address that people use is expected: mailed links start with it")
+    return f"http://{'127.0.0.1' if is_anywhere else host}:{port}"
 
 
 def _kept_key(file: Path) -> bytes:

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from server.connection.client_ip import read_address
-from server.settings import LOOPBACK, Settings
+from server.settings import Settings, is_loopback
 
 
 def allowed_hosts(settings: Settings) -> Callable[[str], bool]:
     """Return what tells whether a `Host` header is meant for this server; where it stands open, everything is."""
-    if settings.policy != "documented" or settings.host not in LOOPBACK:
+    if settings.policy != "documented" or settings.trusted_proxies or not is_loopback(settings.host):
         return lambda host: True
-    names = {"localhost", urlsplit(settings.public_url).hostname}
+    names = {"localhost", settings.public.host}
 
     def is_own(host: str) -> bool:
         try:

@@ -12,12 +12,13 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from server.connection.allowed_hosts import allowed_hosts
+from server.connection.client_ip import client_scheme
 from server.contract.response import serialize
 
 LOOK_SECONDS = 1.0
 OTHER_FILES = 256
 """What a worker may have open besides connections."""
-FULL = b"HTTP/1.1 503 Service ServiceUnavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 PROBLEM = {
     "Content-Type": "application/problem+json",
@@ -77,6 +78,13 @@ class Connection(ASGIProtocol):
                 self._close_transport()
         return skip
 
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
+        """Tell the application what the client used, which is not what the proxy uses."""
+        scope = super()._build_http_scope(request, sockname, peername)
+        if self.worker.proxies:
+            scope["scheme"] = client_scheme(scope, self.worker.proxies)
+        return scope
+
     def _on_message_complete(self) -> None:
         self.asking = None
         super()._on_message_complete()
@@ -91,6 +99,11 @@ class Connection(ASGIProtocol):
         self.unread = None
         super().resume_writing()
 
+    @property
+    def is_in_hand(self) -> bool:
+        """Tell whether there is a request to answer, or an answer to be read."""
+        return self._current_request is not None or self.unread is not None or bool(self._finishing_calls)
+
     def is_late(self, latest: float) -> bool:
         """Tell whether the client has owed something since before then."""
         return any(since is not None and since < latest for since in (self.asking, self.unread))
@@ -98,6 +111,10 @@ class Connection(ASGIProtocol):
     def cut_off(self) -> None:
         """End the connection, whatever is under way."""
         self.transport.abort()
+
+    def dismiss(self) -> None:
+        """End the connection as if it had been idle for long enough."""
+        self._keepalive_timeout()
 
     def _close_transport(self) -> None:
         if not self._closed and self.unread is None:
@@ -128,6 +145,7 @@ class Worker(gasgi.ASGIWorker):
         self.most_before_body: int = 2 * (settings.max_url_bytes + settings.max_header_bytes)
         self.connections: set[Connection] = set()
         self.is_own_host = allowed_hosts(settings)
+        self.proxies = settings.trusted_networks
 
     def init_process(self) -> None:
         """Begin to work, with as many files open as connections may need."""
@@ -143,6 +161,17 @@ class Worker(gasgi.ASGIWorker):
         gasgi.ASGIProtocol = Connection  # the worker takes its protocol from there and nowhere else
         self._look()
         await super()._serve()
+
+    async def _shutdown(self) -> None:
+        """Take no more connections, and wait for those alone on which something is in hand.
+
+        For up to a second since SIGTERM each answer has ended its connection; who is silent still has none to come.
+        """
+        for server in self.servers:
+            server.close()
+        for connection in [one for one in self.connections if not one.is_in_hand]:
+            connection.dismiss()
+        await super()._shutdown()
 
     def _look(self) -> None:
         """End the connections of those who have owed something for too long; look again in a second."""

@@ -15,6 +15,7 @@ from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.exceptions import HeadersTooLarge, MethodNotAllowed, UriTooLong
+from server.connection.forwarded import refuse_forwarded
 from server.settings import Settings
 
 CONTRACT = "rollbook.contract"
@@ -56,6 +57,7 @@ class RouteTable(SpecMiddleware):
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self.refuses_forwarded = settings.refuses_forwarded
         self.most_url = settings.max_url_bytes
         self.most_headers = settings.max_headers
         self.most_head = settings.max_header_bytes
@@ -96,12 +98,14 @@ class RouteTable(SpecMiddleware):
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Route a request. Raises MethodNotAllowed, UriTooLong, HeadersTooLarge."""
+        """Route a request. Raises ServiceUnavailable, MethodNotAllowed, UriTooLong, HeadersTooLarge."""
         if scope["type"] == "http":
             route: dict[str, Any] = {"api_base_path": None, "operation_id": None}
             matched = self.match(scope)
             if matched:
                 scope[CONTRACT], methods, scope["path_params"] = matched
+            if self.refuses_forwarded:
+                refuse_forwarded(scope)
             self._measure(scope)
             if matched:
                 if scope["method"] not in methods:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from string import Template
 
@@ -20,7 +19,7 @@ import psycopg
 import pytest
 import yaml
 
-from server.settings import PREFIX, Settings
+from server.settings import variables
 from tests.conftest import ROOT, Served
 from tests.postgres import PostgresServer
 
@@ -56,8 +55,7 @@ def copied() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_setting_that_is_named_is_one(file: Path) -> None:
-    known = {PREFIX + field.name.upper() for field in fields(Settings)}
-    assert set(re.findall(r"ROLLBOOK_[A-Z_]+", file.read_text())) <= known
+    assert set(re.findall(r"ROLLBOOK_[A-Z_]+", file.read_text())) <= variables().keys()
 
 
 def test_the_image_takes_all_that_serving_and_operating_need(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -49,6 +50,31 @@ def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> N
         server.process.send_signal(signal.SIGTERM)
         assert slow.result().json() == {"code": "OK", "message": "用户创建成功", "data": None}
     assert server.end() == 0
+
+
+FOR_EVER = str(3600)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_waits_for_nobody_who_has_nothing_in_hand(serve: Callable[..., Served], workers: str) -> None:
+    """Silent, idle and half-asking clients keep no pod (gunicorn#1236, #2317); whoever asks meanwhile is answered."""
+    names = ("KEEPALIVE", "REQUEST", "SHUTDOWN")
+    server = serve(ROLLBOOK_WORKERS=workers, **{f"ROLLBOOK_{name}_SECONDS": FOR_EVER for name in names})
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    with ExitStack() as stack:
+        silent, half, idle, busy = (stack.enter_context(socket.create_connection(address)) for _ in range(4))
+        half.sendall(health)
+        for connection in (idle, busy):
+            connection.sendall(health + b"\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)  # the workers have heard of it
+        busy.sendall(health + b"\r\n")
+        assert b"connection: close" in busy.recv(4096).lower()
+        assert server.process.wait(60) == 0
+        for connection in (silent, half, idle, busy):
+            assert connection.recv(4096) == b""
 
 
 def test_a_form_that_was_cut_short_changes_nothing(serve: Callable[..., Served]) -> None:

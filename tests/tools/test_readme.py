@@ -6,13 +6,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.settings import PREFIX, Settings
+from server.settings import variables
 from server.specs import load_contracts
 from tests.conftest import ROOT, Served
 
@@ -38,10 +37,7 @@ def _written(default: Any) -> str:
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     table = {cells[0].strip("`"): cells[1].strip("`") for cells in _rows("Settings", SETTINGS)}
-    declared = {
-        PREFIX + field.name.upper(): "" if field.name in COMPUTED else _written(field.default)
-        for field in fields(Settings)
-    }
+    declared = {name: "" if field.name in COMPUTED else _written(field.default) for name, field in variables().items()}
     assert table == declared
 
 

@@ -1,0 +1,34 @@
+"""What proxies say of a request: `X-Forwarded-*`, `Forwarded` (RFC 7239) and `Via`.
+
+Where nobody said that others than this machine are meant, such a header shows that they are: somebody put a proxy in
+front, or a tunnel, and everything that the documents ask no credential for would be open to whoever finds it.
+"""
+
+import logging
+from functools import cache
+
+from starlette.types import Scope
+
+from handlers.exceptions import ServiceUnavailable
+
+PREFIX = b"x-forwarded-"
+NAMES = (b"forwarded", b"via")
+
+log = logging.getLogger("rollbook")
+
+
+def refuse_forwarded(scope: Scope) -> None:
+    """Refuse what came by a proxy. Raises ServiceUnavailable, which every operation of every contract declares."""
+    for name, _ in scope.get("headers", ()):
+        if name in NAMES or name.startswith(PREFIX):
+            _tell_once()
+            raise ServiceUnavailable
+
+
+@cache
+def _tell_once() -> None:
+    log.error(
+        "a proxy passes requests on, so others than this machine may be behind it, and they are refused: set "
+        "ROLLBOOK_TRUSTED_PROXIES to its address, or ROLLBOOK_POLICY, where `guarded` protects accounts and "
+        "`documented` lets everybody change and delete them"
+    )
