@@ -89,8 +89,8 @@ def delete(id: int) -> Body:
 
 
 def register(body: Body) -> Body:
-    """Make an account for oneself."""
-    Account.register(**_columns(body))
+    """Make an account for oneself; a username that is a mobile number is bound, so that it can be recovered by it."""
+    Account.register(binds_number=True, **_columns(body))
     return _succeed(True)
 
 

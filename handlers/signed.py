@@ -7,7 +7,7 @@ from handlers import exceptions
 from models import errors, settings
 from models.account import Account
 from models.departure import delete_account
-from models.names import normalize
+from models.identifiers import username_key
 from models.secret import lowercase
 from models.session import Session
 
@@ -132,6 +132,6 @@ def _find_session(request: Body) -> Session:
     """Return the token's session. Raises InvalidSession; PermissionDenied if the userid is somebody else's."""
     session = Session.find(CONTRACT, request["token"])
     userid = request.get("userid")
-    if userid and normalize(userid) != session.account.username_key:
+    if userid and username_key(userid) != session.account.username_key:
         raise errors.PermissionDenied
     return session

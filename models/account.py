@@ -21,17 +21,14 @@ from models.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from models.names import normalize
+from models.identifiers import email_key, is_email, is_mobile, is_reserved, mobile_key, username_key
 from models.outbox import OutboxMessage
 from models.passwords import hashing
 
-RESERVED = frozenset({"other", "signin", "register", "change_pasword"})
-"""Path words beside /user/{id_or_username}: an account of that name could never be reached."""
-
 LARGEST_ID = 2**63 - 1
-CONTACT = ("username_key", "email_key", "mobile")
+CONTACT = ("username_key", "email_key", "mobile_key")
 """What an account is found and reached by."""
-UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile": MobileTaken}
+UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile_key": MobileTaken}
 
 
 @contextmanager
@@ -56,7 +53,8 @@ class Account(Model):
     display_name = peewee.CharField(max_length=64, null=True)
     email = peewee.CharField(max_length=254, null=True)
     email_key = peewee.TextField(null=True, unique=True)
-    mobile = peewee.CharField(max_length=32, null=True, unique=True)
+    mobile = peewee.CharField(max_length=32, null=True)
+    mobile_key = peewee.TextField(null=True, unique=True)
     domain = peewee.CharField(max_length=255, null=True)
     property = peewee.CharField(max_length=1024, null=True)
     photo = peewee.CharField(max_length=2048, null=True)
@@ -73,17 +71,22 @@ class Account(Model):
     """Codes and links sent to its owner (the other side of `RecoveryCode.account`)."""
 
     @classmethod
-    def register(cls, username: str, password: str, discreet: bool = False, **profile: Any) -> Self:
+    def register(
+        cls, username: str, password: str, discreet: bool = False, binds_number: bool = False, **profile: Any
+    ) -> Self:
         """Make an account.
 
+        binds_number: a username that is a mobile number is bound as such where it is free.
         discreet: under the policy `guarded` the caller is not told that an e-mail address is taken. The account is made
         and shows the address, which goes on to lead to its first holder alone, who is told by mail.
-        Raises PasswordRefused, UsernameTaken (UsernameReserved for a path word), EmailTaken, MobileTaken.
+        Raises PasswordRefused, UsernameTaken (UsernameReserved for what no path carries), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **profile})
         hashed = hashing.hash_new(password, username)
         now = clock.now()
-        holder = _leave_email_to_its_holder(columns, discreet)
+        holder = _claim(columns, discreet)
+        if binds_number and is_mobile(username):
+            _bind(columns)
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
         AccountBlock.add(account.id, 1)
@@ -100,7 +103,7 @@ class Account(Model):
 
         Raises WrongCredentials, after the same work for unknown and for known names.
         """
-        key = normalize(name)
+        key = username_key(name)
         account = BY_USERNAME.first(key)
         if by_email:
             account = BY_EMAIL.first(key) if account is None else BY_EMAIL.first("") or account  # two look-ups always
@@ -112,7 +115,7 @@ class Account(Model):
         if not is_right or account.disabled:
             note_refusal(Event.LOGIN_REFUSED, account.id, reason="disabled" if is_right else "password")
             raise WrongCredentials
-        if hashing.is_outdated(account.password_hash):
+        if hashing.is_outdated(account.password_hash, password):
             renewed = hashing.hash(password)
             if not account._store_hash(renewed, account.password_hash):
                 return cls.authenticate(name, password, by_email)  # it was renewed or changed meanwhile
@@ -122,7 +125,7 @@ class Account(Model):
     @classmethod
     def by_login_name(cls, name: str) -> "Account | None":
         """Return the account that somebody may mean who logs in, if there is one: the same work either way."""
-        key = normalize(name)
+        key = username_key(name)
         return BY_LOGIN_NAME.first(key, key, key)
 
     @classmethod
@@ -148,7 +151,7 @@ class Account(Model):
     @classmethod
     def by_username(cls, username: str) -> "Account":
         """Find an account by its username. Raises AccountNotFound."""
-        return _known(BY_USERNAME.first(normalize(username)))
+        return _known(BY_USERNAME.first(username_key(username)))
 
     @classmethod
     def find(cls, id_or_username: str) -> "Account":
@@ -191,7 +194,7 @@ class Account(Model):
         columns = _columns(fields)
         before_email = self.email
         changed = [n.removesuffix("_key") for n in CONTACT if n in columns and columns[n] != getattr(self, n)]
-        holder = _leave_email_to_its_holder(columns, discreet, self)
+        holder = _claim(columns, discreet, self)
         with _told_apart():
             self._write(**columns)
         if changed:
@@ -236,7 +239,7 @@ class Account(Model):
 
     def answers_to(self, name: str) -> bool:
         """Tell whether this is the account's username or e-mail address."""
-        return normalize(name) in (self.username_key, normalize(self.email or self.username))
+        return username_key(name) in (self.username_key, email_key(self.email or self.username))
 
     def disable(self) -> None:
         """Keep the account from logging in, and end its sessions."""
@@ -289,19 +292,35 @@ BY_LOGIN_NAME = CachedQuery(
 )
 
 
-def _leave_email_to_its_holder(
-    columns: dict[str, Any], discreet: bool, oneself: Account | None = None
-) -> Account | None:
-    """Return who else has the e-mail address that is to be written, if that is not to be told; take the key from it."""
-    key = columns.get("email_key")
-    if key is None or not discreet or settings.current.policy != "guarded":
+def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = None) -> Account | None:
+    """See to it that no username is another account's e-mail address, and no address another's username.
+
+    Returns who else has the e-mail address that is to be written, if that is not to be told; takes the key from it.
+    Raises UsernameTaken, EmailTaken.
+    """
+    key, email = columns.get("username_key"), columns.get("email_key")
+    is_discreet = discreet and settings.current.policy == "guarded"
+    if email is not None or (key is not None and is_email(columns["username"])):
+        database.begin_immediate()  # neither must be taken meanwhile
+        if BY_EMAIL.first(key or "") not in (None, oneself):
+            raise UsernameTaken
+    if email is None:
         return None
-    database.begin_immediate()  # the address must not be taken meanwhile
-    holder = BY_EMAIL.first(key)
+    holder = (BY_EMAIL.first(email) if is_discreet else None) or BY_USERNAME.first(email)
     if holder is None or holder == oneself:
         return None
+    if not is_discreet:
+        raise EmailTaken
     columns["email_key"] = None
     return holder
+
+
+def _bind(columns: dict[str, Any]) -> None:
+    """Make a username that is a mobile number the account's number, where no other account has it."""
+    database.begin_immediate()
+    key = mobile_key(columns["username"])
+    if not Account.select(Account.id).where(Account.mobile_key == key).exists():
+        columns |= {"mobile": columns["username"], "mobile_key": key}
 
 
 def _tell(email: str | None, what: str) -> None:
@@ -324,17 +343,19 @@ def _known(account: Account | None) -> Account:
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Add the comparable form of names to the fields that are about to be written."""
+    """Add the keys of names, addresses and numbers to the fields that are about to be written."""
     columns = dict(fields)
     if "username" in fields:
-        key = normalize(fields["username"])
-        if key in RESERVED:
+        key = username_key(fields["username"])
+        if is_reserved(key):
             raise UsernameReserved
         if not key:
             raise UsernameTaken  # nobody could tell it from another name that shows nothing
         columns["username_key"] = key
     if "email" in fields:
-        columns["email_key"] = normalize(fields["email"]) if fields["email"] else None
+        columns["email_key"] = email_key(fields["email"]) if fields["email"] else None
+    if "mobile" in fields:
+        columns["mobile_key"] = mobile_key(fields["mobile"]) if fields["mobile"] else None
     return columns
 
 

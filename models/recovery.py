@@ -12,7 +12,7 @@ from models.account import Account
 from models.audit.events import Event, note, note_refusal
 from models.db.database import Model, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
-from models.names import normalize
+from models.identifiers import email_key, mobile_key
 from models.outbox import Notice, OutboxMessage
 from models.passwords import hashing
 from models.secret import digest, seal, unseal
@@ -44,7 +44,8 @@ class RecoveryCode(Model):
     @classmethod
     def send_code(cls, mobile: str, compose: Compose) -> None:
         """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
-        account = Account.select().where(Account.mobile == mobile, ~Account.disabled).first()
+        number = mobile_key(mobile)
+        account = Account.select().where(Account.mobile_key == number, ~Account.disabled).first()
         sealed = seal("digits", CODE_LENGTH)
         code = unseal(sealed)
         notice = compose(sealed)
@@ -52,9 +53,9 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("sms")
             return
-        kept = _code_digest(account.id, mobile, code, settings.current.secret_keys[0])
-        cls._keep(account, "mobile", mobile, kept, settings.current.mobile_code_seconds)
-        OutboxMessage.post("sms", mobile, notice)
+        kept = _code_digest(account.id, number, code, settings.current.secret_keys[0])
+        cls._keep(account, "mobile", number, kept, settings.current.mobile_code_seconds)
+        OutboxMessage.post("sms", str(account.mobile), notice)  # as registered
 
     @classmethod
     def send_link(cls, email: str, compose: Compose) -> None:
@@ -62,7 +63,7 @@ class RecoveryCode(Model):
 
         Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
         """
-        account = Account.select().where(Account.email_key == normalize(email), ~Account.disabled).first()
+        account = Account.select().where(Account.email_key == email_key(email), ~Account.disabled).first()
         if account is None and settings.current.policy == "documented":
             raise EmailUnknown
         sealed = seal("alphanumeric", LINK_LENGTH)
@@ -72,19 +73,20 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("mail")
             return
-        cls._keep(account, "email", normalize(email), digest(secret), settings.current.email_link_seconds)
+        cls._keep(account, "email", email_key(email), digest(secret), settings.current.email_link_seconds)
         OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
 
     @classmethod
     def redeem_code(cls, mobile: str, code: str, new: str) -> None:
         """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
-        sent = cls._live("mobile", Account.mobile).where(Account.mobile == mobile).first()
+        number = mobile_key(mobile)
+        sent = cls._live("mobile", Account.mobile_key).where(Account.mobile_key == number).first()
         if sent is None:
             if settings.current.policy == "guarded":
-                cls._try_nothing(mobile, code)
+                cls._try_nothing(number, code)
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
-        if not _is_code(sent.digest, sent.account.id, mobile, code):
+        if not _is_code(sent.digest, sent.account.id, number, code):
             cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
             note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode

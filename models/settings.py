@@ -35,6 +35,8 @@ class DirectorySettings:
     session_touch_seconds: int = MINUTE
     """A sliding session is written at most this often."""
 
+    phone_region: str = "CN"
+    """Region, in two letters (ISO 3166), whose mobile numbers need no country code."""
     language: str = "zh"
     """Language of messages: `zh` or `en`."""
     delivery_max_attempts: int = 8

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.identifiers import REGIONS
 from models.messages import LANGUAGES
 from models.settings import DirectorySettings
 from server.connection.client_ip import Network, read_address, read_networks
@@ -191,10 +192,7 @@ def _check(settings: Settings, given: Any) -> None:
     if settings.rate_limit_url and not settings.rate_limit_url.startswith(("redis://", "rediss://", "redis+unix://")):
         raise SettingError("ROLLBOOK_RATE_LIMIT_URL: redis://, rediss:// or redis+unix:// is expected")
     _check_delivery(settings)
-    if settings.policy not in ("documented", "guarded"):
-        raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
-    if settings.language not in LANGUAGES:
-        raise SettingError(f"ROLLBOOK_LANGUAGE: {' or '.join(LANGUAGES)} is expected")
+    _check_directory(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
     if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:
@@ -202,6 +200,16 @@ def _check(settings: Settings, given: Any) -> None:
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
+
+
+def _check_directory(settings: Settings) -> None:
+    """Check what the directory lives by."""
+    if settings.policy not in ("documented", "guarded"):
+        raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
+    if settings.language not in LANGUAGES:
+        raise SettingError(f"ROLLBOOK_LANGUAGE: {' or '.join(LANGUAGES)} is expected")
+    if settings.phone_region not in REGIONS:
+        raise SettingError("ROLLBOOK_PHONE_REGION: a region in two capital letters, such as CN, is expected")
 
 
 def _check_delivery(settings: Settings) -> None:

@@ -46,7 +46,7 @@ class Connection(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer. Raises OperationalError when time is up."""
-        left = self.unit.left
+        left = self.unit.remaining_seconds
         most = settings.current.database_timeout_seconds + SLACK_SECONDS if left is None else left
         began = monotonic()
         try:
@@ -78,7 +78,7 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
     def begin_immediate(self) -> None:
         """Begin the unit's transaction; wait for other units that read what they then change."""
         self._begin()
-        left = self._transaction.left or 0
+        left = self._transaction.remaining_seconds or 0
         if left > settings.current.database_timeout_seconds:
             self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(left * 1000)),))
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
@@ -108,7 +108,7 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
         if monotonic() < self._away_until:
             self._transaction.away = True
             raise psycopg.OperationalError("the store was away a moment ago")
-        if self._transaction.remaining_seconds is not None and self._transaction.left <= 0:
+        if self._transaction.remaining_seconds is not None and self._transaction.remaining_seconds <= 0:
             self._transaction.away = True
             raise psycopg.OperationalError("the store has taken all the time that it may")
         milliseconds = settings.current.database_timeout_seconds * 1000

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -45,8 +46,12 @@ def _step_back() -> None:
 
 
 def hash(password: str) -> str:
-    """Hash a password with the current parameters; takes some 20 ms and releases the GIL."""
-    return _slots(settings.current.hash_concurrency).submit(_current().hash, password).result()
+    """Hash a password with the current parameters; takes some 20 ms and releases the GIL.
+
+    It is hashed in NFC: keyboards differ in how they send the same letters (matrix-org/synapse#3306). Not in NFKC,
+    which would make fewer passwords of them (CVE-2026-19611).
+    """
+    return _slots(settings.current.hash_concurrency).submit(_current().hash, _normalize(password)).result()
 
 
 def hash_new(password: str, *usernames: str) -> str:
@@ -58,8 +63,14 @@ def hash_new(password: str, *usernames: str) -> str:
 def verify(hashed: str, password: str) -> bool:
     """Tell whether the password is the hashed one.
 
-    A wrong one takes at least the time of Argon2id, whatever it was hashed by.
+    It is tried in NFC and, where that differs, as typed too: other systems hashed it so. A wrong one takes at least the
+    time of Argon2id, whatever it was hashed by.
     """
+    tried = [_verify(hashed, form) for form in dict.fromkeys((_normalize(password), password))]
+    return any(tried)  # of all of them, so that the time does not depend on the account
+
+
+def _verify(hashed: str, password: str) -> bool:
     slots = _slots(settings.current.hash_concurrency)
     if not hashed.startswith(foreign_hashes.ARGON2):
         matches = slots.submit(foreign_hashes.matches, hashed, password).result()
@@ -77,9 +88,16 @@ def verify_nobody(password: str) -> None:
     verify(_nobody(_current()), password)
 
 
-def is_outdated(hashed: str) -> bool:
-    """Tell whether the hash was made in another way than today's."""
-    return not hashed.startswith(foreign_hashes.ARGON2) or _current().check_needs_rehash(hashed)
+def is_outdated(hashed: str, password: str) -> bool:
+    """Tell whether the hash of a right password was made in another way than today's."""
+    if not hashed.startswith(foreign_hashes.ARGON2) or _current().check_needs_rehash(hashed):
+        return True
+    normalized = _normalize(password)
+    return normalized != password and not _verify(hashed, normalized)
+
+
+def _normalize(password: str) -> str:
+    return unicodedata.normalize("NFC", password)
 
 
 @cache

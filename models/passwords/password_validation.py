@@ -5,7 +5,7 @@ from functools import cache
 
 from models import settings
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
-from models.names import normalize
+from models.identifiers import normalize
 
 PRODUCT = "rollbook"
 AROUND = string.digits + string.punctuation + " "

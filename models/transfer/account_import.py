@@ -13,9 +13,9 @@ from models.db.database import Model, database
 from models.passwords.foreign_hashes import NONE
 
 TEXTS = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
-COLUMNS = ("username", "username_key", "password_hash", "email_key", *TEXTS, "admin", "disabled")
+COLUMNS = ("username", "username_key", "password_hash", "email_key", "mobile_key", *TEXTS, "admin", "disabled")
 """What is taken over as it comes."""
-UNIQUE = {"id": "id", "username_key": "username", "email_key": "email", "mobile": "mobile"}
+UNIQUE = {"id": "id", "username_key": "username", "email_key": "email", "mobile_key": "mobile"}
 """Columns of which every value is one account's, by their names in a file."""
 
 
@@ -31,6 +31,7 @@ class StagedAccount(Model):
     email = peewee.TextField(null=True)
     email_key = peewee.TextField(null=True)
     mobile = peewee.TextField(null=True)
+    mobile_key = peewee.TextField(null=True)
     domain = peewee.TextField(null=True)
     property = peewee.TextField(null=True)
     photo = peewee.TextField(null=True)
@@ -115,6 +116,23 @@ def conflicts() -> Iterator[tuple[int, str]]:
         taken: Any = StagedAccount.select(StagedAccount.line).join(Account, on=(field == getattr(Account, column)))
         for (line,) in taken.where(~StagedAccount.known).tuples():
             yield line, f"{name} is another account's"
+    yield from _crossed()
+
+
+def _crossed() -> Iterator[tuple[int, str]]:
+    """Yield the lines whose username is another account's e-mail address, or the other way round."""
+    new, beside = ~StagedAccount.known, StagedAccount.alias()
+    line, ends = StagedAccount.line, (("username_key", "email_key"), ("email_key", "username_key"))
+    for mine, others in ends:
+        key = getattr(StagedAccount, mine)
+        words = "the username is another account's e-mail address"
+        if mine == "email_key":
+            words = "the e-mail address is another account's username"
+        for there, number in ((Account, Account.username_key), (beside, beside.line)):
+            is_other = StagedAccount.username_key != number if there is Account else line != number
+            same: Any = StagedAccount.select(line).join(there, on=(key == getattr(there, others)))
+            for (wrong,) in same.where(new, is_other).tuples():
+                yield wrong, words
 
 
 def _same() -> Any:

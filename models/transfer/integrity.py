@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import peewee
 
 from models import TABLES, migrations
-from models.account import RESERVED, Account
+from models.account import Account
 from models.account_block import SIZE, AccountBlock
 from models.db.database import database
 from models.friendship import Friendship
-from models.names import normalize
+from models.identifiers import email_key, is_reserved, mobile_key, username_key
 from models.outbox import OutboxMessage
 from models.passwords import foreign_hashes
 from models.project import Entity, Member, Project, Relation
@@ -69,6 +69,9 @@ def _broken_rules() -> Iterator[tuple[str, Any]]:
         "friendship: one-sided",
         Friendship.select(Friendship.id).join(back, peewee.JOIN.LEFT_OUTER, on=both).where(back.id.is_null()),
     )
+    other = Account.alias()
+    crossed = (Account.username_key == other.email_key) & (Account.id != other.id)
+    yield "account: the username is another's address", Account.select(Account.id).join(other, on=crossed)
     own = (Member.project == Project.id) & (Member.account == Project.owner)
     yield (
         "project: its owner is no member",
@@ -126,20 +129,24 @@ def _accounts(report: Callable[[int], None]) -> Iterator[Finding]:
 
 
 def _faults(account: Any) -> Iterator[str]:
-    if account.username_key != normalize(account.username):
-        yield "username_key is not the folded username"
-    if account.username_key in RESERVED:
-        yield "the username is a path word"
-    if account.email_key != (normalize(account.email) if account.email else None):
-        yield "email_key is not the folded e-mail address"
+    if account.username_key != username_key(account.username):
+        yield "username_key is not that of the username"
+    if is_reserved(account.username_key):
+        yield "the username cannot stand in a path"
+    if account.email_key != (email_key(account.email) if account.email else None):
+        yield "email_key is not that of the e-mail address"
+    if account.mobile_key != (mobile_key(account.mobile) if account.mobile else None):
+        yield "mobile_key is not that of the mobile number"
     if not foreign_hashes.is_known(account.password_hash):
         yield "the password hash is of no known form"
 
 
 def _pages() -> Iterator[list[Any]]:
     """Yield all accounts, as far as they are looked at."""
-    columns = (Account.id, Account.username, Account.username_key, Account.email, Account.email_key)
-    accounts = Account.select(*columns, Account.password_hash).order_by(Account.id).limit(PAGE).namedtuples()
+    names = (Account.username, Account.username_key)
+    contact = (Account.email, Account.email_key, Account.mobile, Account.mobile_key)
+    looked_at = Account.select(Account.id, *names, *contact, Account.password_hash)
+    accounts = looked_at.order_by(Account.id).limit(PAGE).namedtuples()
     page = list(accounts)
     while page:
         yield page

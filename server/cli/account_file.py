@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import orjson
 import peewee
 
-from models.account import RESERVED
 from models.audit.events import Event, note
 from models.db.database import database, transaction
 from models.errors import BadHash
-from models.names import normalize
+from models.identifiers import email_key, is_reserved, mobile_key, username_key
 from models.passwords import foreign_hashes
 from models.transfer import account_import
 from models.transfer.account_import import TEXTS, Inserted
@@ -149,11 +148,13 @@ def _columns(line: bytes) -> dict[str, Any]:
     if wrong:
         raise _Wrong(wrong)
     columns: dict[str, Any] = {name: given[name] for name in KEPT if name in given}
-    columns["username_key"] = normalize(given["username"])
-    if columns["username_key"] in RESERVED:
-        raise _Wrong("username: is a path word of a contract")
+    columns["username_key"] = username_key(given["username"])
+    if is_reserved(columns["username_key"]):
+        raise _Wrong("username: is a path word of a contract, or cannot stand in a path")
     if given.get("email") is not None:
-        columns["email_key"] = normalize(given["email"])
+        columns["email_key"] = email_key(given["email"])
+    if given.get("mobile") is not None:
+        columns["mobile_key"] = mobile_key(given["mobile"])
     if given.get("password") is not None:
         columns["password_hash"] = foreign_hashes.examine(given["password"])
     return columns | {name: _seconds(name, given[name]) for name in ("created", "updated") if name in given}

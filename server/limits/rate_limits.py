@@ -21,8 +21,8 @@ from models import clock, settings
 from models.account import Account
 from models.db.database import run_without_fsync
 from models.errors import AccountNotFound, DirectoryError
+from models.identifiers import contact_key, username_key
 from models.known_address import KnownAddress
-from models.names import normalize
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
 from server.contract.response import Reply
@@ -101,7 +101,7 @@ class Ask:
         if limit.per != "account":
             who = {
                 "address": self.site,
-                "recipient": normalize(str(self.value(limit.of or ""))),
+                "recipient": contact_key(str(self.value(limit.of or ""))),
                 "access key": self.accessid,
             }
             key = limit.key(limit.per, who[limit.per])
@@ -130,7 +130,7 @@ class Ask:
             return self.user.account, ""
         value = self.value(of)
         if not isinstance(value, int):
-            return Account.by_login_name(value), normalize(value)
+            return Account.by_login_name(value), username_key(value)
         try:
             return Account.by_id(value), ""
         except AccountNotFound:

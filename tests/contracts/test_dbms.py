@@ -355,7 +355,7 @@ def test_an_unknown_user_is_not_found(client: TestClient, token: str, name: str)
     assert_problem(response, 404, "unknown-user")
 
 
-@pytest.mark.parametrize("name", ["张三", "a b", "a+b", "a%b", "a/b", "a?b#c", "..%2e", "é'\"\\"])
+@pytest.mark.parametrize("name", ["张三", "a b", "a+b", "a%b", "a?b#c", "..%2e", "é'\"\\"])
 def test_a_username_of_any_letters_is_found_by_name(
     client: TestClient, token: str, register: Register, name: str
 ) -> None:

@@ -21,7 +21,10 @@ from tests.clients import ContractClient, Indexy, open_clients
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
 WITH_SESSIONS = ("dbms", "sso", "signed", "annotation")
 """Contracts in which a session can be asked for under every policy."""
-RESERVED = ("other", "signin", "register", "change_pasword", "OTHER", "ｏｔｈｅｒ")
+RESERVED = (
+    *("other", "signin", "sigin", "register", "change_pasword", "change_password", "OTHER", "ｏｔｈｅｒ"),
+    *(".", "..", "a/b", "／"),
+)
 
 
 @pytest.fixture

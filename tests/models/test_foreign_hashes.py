@@ -142,7 +142,7 @@ def test_the_first_login_puts_argon2id_in_its_place(form: str, register: Callabl
         Account.authenticate("alice", PASSWORD)
     renewed = Account.by_id(account.id).password_hash
     assert renewed.startswith("$argon2id$")
-    assert not hashing.is_outdated(renewed)
+    assert not hashing.is_outdated(renewed, PASSWORD)
     with transaction():
         assert Account.authenticate("alice", PASSWORD).password_hash == renewed
 

@@ -18,7 +18,7 @@ from tests.server.test_cli import SAN_GUO
 
 Operate = Callable[..., Result]
 
-UNFOLDED = "account: username_key is not the folded username"
+UNFOLDED = "account: username_key is not that of the username"
 ROOT_PAGE = "SELECT rootpage FROM sqlite_master WHERE name = 'friendship_account_id_friend_id'"
 LAX = {"sqlite": "PRAGMA foreign_keys = 0", "postgresql": "SET session_replication_role = replica"}
 """What lets rows refer to rows that are not there."""
@@ -63,14 +63,14 @@ def test_a_store_in_use_is_sound(operate: Operate, settings: Settings) -> None:
         ("DELETE FROM account_block", "account_block: another number of accounts than there are", 1, [0]),
         (
             "UPDATE account SET username = 'Bobby' WHERE id = 2",
-            "account: username_key is not the folded username",
+            "account: username_key is not that of the username",
             1,
             [2],
         ),
-        ("UPDATE account SET email = NULL", "account: email_key is not the folded e-mail address", 1, [1]),
+        ("UPDATE account SET email = NULL", "account: email_key is not that of the e-mail address", 1, [1]),
         (
             "UPDATE account SET username = 'Signin', username_key = 'signin' WHERE id = 1",
-            "account: the username is a path word",
+            "account: the username cannot stand in a path",
             1,
             [1],
         ),

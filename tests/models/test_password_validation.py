@@ -17,7 +17,7 @@ from models import clock, settings
 from models.account import Account
 from models.db.database import transaction
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
-from models.names import normalize
+from models.identifiers import normalize
 from models.outbox import OutboxMessage
 from models.passwords import hashing, password_validation
 from models.recovery import RecoveryCode

@@ -174,9 +174,9 @@ def test_all_wrong_lines_are_told_in_a_file(bring_in: Callable[..., Result], tmp
     told = tmp_path / "refused.txt"
     lines = [{"username": "a"}, {"username": "signin"}, {"username": "b", "password": "x"}, {"username": "A"}]
     first = refusal(bring_in(lines, "--refused", str(told)))
-    assert first.endswith(": line 2: username: is a path word of a contract (and 2 more)")
+    assert first.endswith(": line 2: username: is a path word of a contract, or cannot stand in a path (and 2 more)")
     assert told.read_text().splitlines() == [
-        "line 2: username: is a path word of a contract",
+        "line 2: username: is a path word of a contract, or cannot stand in a path",
         "line 3: password: of no known form",
         "line 4: username is on line 1 too",
     ]

@@ -12,7 +12,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 LIFETIME = {"dbms": 30 * DAY, "sso": 4 * HOUR, "signed": 30 * DAY, "annotation": 14 * DAY, "indexy": 12 * HOUR}
 WEAK = {"12345678", "correct"}
 """Of the passwords in use those that the guarded policy refuses, one as common, one as short."""
-RESERVED = {"other", "signin", "register", "change_pasword"}
+RESERVED = {"other", "signin", "sigin", "register", "change_pasword", "change_password"}
 TRIES = 5
 
 
