@@ -18,8 +18,14 @@ from server.contract.response import serialize
 LOOK_SECONDS = 1.0
 OTHER_FILES = 256
 """What a worker may have open besides connections."""
+MOST_REST = 64 * 1024 * 1024
+"""Bytes of a request that are read and thrown away after its answer."""
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
+DETAILS = {
+    421: "This server does not answer to the name in Host: ROLLBOOK_PUBLIC_URL says to which name it answers.",
+}
+"""Status -> what the operator can do about it."""
 PROBLEM = {
     "Content-Type": "application/problem+json",
     "X-Content-Type-Options": "nosniff",
@@ -32,12 +38,14 @@ class Connection(ASGIProtocol):
 
     asking: since when a request has begun and not ended. unread: since when an answer waits to be read.
     come: bytes that came since the request began. met: its host was looked at; a browser keeps connections apart by it.
+    rest: how many bytes more are read and thrown away, once the answer is there before the whole request was.
     """
 
     asking: float | None = None
     unread: float | None = None
     come = 0
     met = False
+    rest: int | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or turn it away where there are too many."""
@@ -57,6 +65,11 @@ class Connection(ASGIProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Note when a request begins; its end clears that."""
+        if self.rest is not None:
+            self.rest -= len(data)
+            if self.rest < 0:
+                self.cut_off()
+            return
         if self._closed:
             return
         if self.asking is None:
@@ -74,6 +87,7 @@ class Connection(ASGIProtocol):
             self.met = True
             host = dict(self._current_request.headers_bytes).get(b"host")
             if host is not None and not self.worker.is_own_host(host.decode("latin-1")):
+                self.log.warning("421: %s", DETAILS[421])
                 self._send_error_response(421, "")
                 self._close_transport()
         return skip
@@ -116,10 +130,40 @@ class Connection(ASGIProtocol):
         """End the connection as if it had been idle for long enough."""
         self._keepalive_timeout()
 
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        """Say `Connection: close` also where the request has not come in whole.
+
+        gunicorn keeps a connection of HTTP/1.0 that asks for it, but does not say so; and it takes `close, TE` for a
+        word that it does not know.
+        """
+        options = b",".join(value for name, value in request.headers_bytes if name == b"connection").lower()
+        return (
+            self.asking is not None
+            or request.version < (1, 1)
+            or b"close" in [option.strip() for option in options.split(b",")]
+            or super()._will_close(request, response_requires_close)
+        )
+
     def _close_transport(self) -> None:
-        if not self._closed and self.unread is None:
+        """Close; a client that is still sending is listened to first, or it would see a broken pipe and no answer."""
+        if self._closed:
+            return
+        if self.unread is None:
             self.unread = self.worker.loop.time()  # a connection that closes stays until the client has read all
-        super()._close_transport()
+        if self.asking is None or not self.come:
+            super()._close_transport()
+            return
+        self._closed = True
+        self.rest = MOST_REST
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._resume_reading()
+
+    def _handle_h1c_exception(self, exc: Exception) -> bool:
+        """Refuse what the parser stumbled over, such as a Content-Length of more digits than Python reads."""
+        self._send_error_response(400, "")
+        self._close_transport()
+        return True
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
         """Read every request as what it is without an upgrade: no contract speaks anything but HTTP."""
@@ -128,10 +172,12 @@ class Connection(ASGIProtocol):
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         """Refuse what cannot be read as a request: as problem details, and without a word of what it was."""
         phrase = HTTPStatus(status).phrase
-        body = serialize({"type": "about:blank", "title": phrase, "status": status})
+        problem = {"type": "about:blank", "title": phrase, "status": status}
+        body = serialize(problem | ({"detail": DETAILS[status]} if status in DETAILS else {}))
         headers = {**PROBLEM, **dict(extra_headers), "Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + body)
+        bodiless = self._current_request is not None and self._current_request.method == "HEAD"
+        self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + (b"" if bodiless else body))
 
 
 class Worker(gasgi.ASGIWorker):

@@ -238,10 +238,11 @@ def test_more_connections_than_there_is_room_for_are_turned_away_and_room_comes_
 def test_a_name_that_is_not_this_servers_finds_nobody_on_loopback(server: Served, host: str) -> None:
     users = f"{server.url}/indexy-api/api/v1/users"
     answer = httpx2.get(users, headers={"host": host})
-    assert (answer.status_code, answer.json()) == (
-        421,
-        {"type": "about:blank", "title": "Misdirected Request", "status": 421},
-    )
+    detail = "This server does not answer to the name in Host: ROLLBOOK_PUBLIC_URL says to which name it answers."
+    problem = {"type": "about:blank", "title": "Misdirected Request", "status": 421, "detail": detail}
+    assert (answer.status_code, answer.json()) == (421, problem)
+    assert detail in server.log
+    assert httpx2.head(users, headers={"host": host}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:1", "[::1]:80", "localhost", "LocalHost:8000", "a.localhost"])
