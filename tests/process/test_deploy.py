@@ -4,13 +4,9 @@ import os
 import re
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
 
@@ -22,12 +18,12 @@ import yaml
 from server.settings import variables
 from tests.conftest import ROOT, Served
 from tests.postgres import PostgresServer
+from tests.proxies import need, run_proxy
 
 DEPLOY = ROOT / "deploy"
 FILES = sorted(file for file in DEPLOY.iterdir() if file.is_file())
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 BIN = ROOT / ".venv/bin"
-TRIES = 100
 
 
 def check(*command: object, **given: str) -> None:
@@ -36,14 +32,6 @@ def check(*command: object, **given: str) -> None:
         list(map(str, command)), cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, ran.stdout + ran.stderr)
-
-
-def need(program: str) -> str:
-    """Return the path of a program, or skip."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        pytest.skip(f"there is no {program} here")
-    return found
 
 
 def copied() -> Iterator[tuple[str, str]]:
@@ -138,46 +126,6 @@ def test_the_unit_file_has_no_known_fault(tmp_path: Path) -> None:
 # --- two instances behind the proxy ----------------------------------------------------------------------------------
 
 
-def wait_for(answer: Callable[[], bool]) -> None:
-    """Wait until something answers as it should."""
-    for _ in range(TRIES):
-        with suppress(httpx2.TransportError):
-            if answer():
-                return
-        time.sleep(0.05)
-    pytest.fail("waited in vain")
-
-
-@contextmanager
-def proxy(folder: Path, one: str, two: str) -> Iterator[tuple[str, Path]]:
-    """Run HAProxy as it is shipped, but for its ports; give its address and its log."""
-    program = need("haproxy")
-    certificates, settings, log = folder / "certificates", folder / "haproxy.cfg", folder / "haproxy.log"
-    certificates.mkdir()
-    pem = certificates / "localhost.pem"
-    make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
-    name = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", pem, "-out", folder / "crt"]
-    subprocess.run([need("openssl"), *make.split(), *name], check=True, capture_output=True)
-    pem.write_text(pem.read_text() + (folder / "crt").read_text())
-    with socket.create_server(("127.0.0.1", 0)) as plain, socket.create_server(("127.0.0.1", 0)) as tls:
-        ports = {":8080": plain.getsockname()[1], ":8443": tls.getsockname()[1]}
-    text = (DEPLOY / "haproxy.cfg").read_text()
-    for given, port in ports.items():
-        text = text.replace(f"bind {given}", f"bind 127.0.0.1:{port}")
-    settings.write_text(text)
-    instances = {"CERTIFICATES": str(certificates), "ONE": one, "TWO": two}
-    check(program, "-c", "-f", settings, **instances)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-db", "-f", settings], env=os.environ | instances, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            yield f"https://127.0.0.1:{ports[':8443']}", log
-        finally:
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture
 def database_url(postgres: PostgresServer) -> str:
     """Address of an empty database."""
@@ -197,35 +145,35 @@ def test_two_instances_behind_the_proxy_serve_on_when_one_dies(
         "ROLLBOOK_POLICY": "guarded",
     }
     servers = [serve(**settings) for _ in range(2)]
-    with proxy(tmp_path, *(server.url.removeprefix("http://") for server in servers)) as (url, log):
-        trust = ssl.create_default_context(cafile=str(tmp_path / "crt"))
-        with httpx2.Client(base_url=url, verify=trust, timeout=30) as client:
-            wait_for(lambda: client.get("/docs").status_code == 200)
-            said = {"username": "alice", "password": "a long enough phrase"}
-            assert client.post("/v1/user", json=said).json()["code"] == "OK"
-            login = client.post(
-                "/user/signin",
-                data={"user_id": "alice", "password": said["password"]},
-                headers={"X-Forwarded-For": "203.0.113.9"},
-            )
-            assert login.json()["ret"] == 0
-            assert "secure" in login.headers["set-cookie"].lower()
-            assert client.get("/readyz").status_code == 404
-            codes = []
+    with (
+        run_proxy("haproxy", tmp_path, *(server.url for server in servers)) as proxy,
+        httpx2.Client(base_url=proxy.url, verify=proxy.trust, timeout=30) as client,
+    ):
+        said = {"username": "alice", "password": "a long enough phrase"}
+        assert client.post("/v1/user", json=said).json()["code"] == "OK"
+        login = client.post(
+            "/user/signin",
+            data={"user_id": "alice", "password": said["password"]},
+            headers={"X-Forwarded-For": "203.0.113.9"},
+        )
+        assert login.json()["ret"] == 0
+        assert "secure" in login.headers["set-cookie"].lower()
+        assert client.get("/readyz").status_code == 404
+        codes = []
 
-            def log_in(_: int) -> str:
-                answer = client.post("/v1/login", json=said, headers={"token": "default"})
-                return str(answer.json()["code"])
+        def log_in(_: int) -> str:
+            answer = client.post("/v1/login", json=said, headers={"token": "default"})
+            return str(answer.json()["code"])
 
-            with ThreadPoolExecutor(4) as pool:
-                for number, code in enumerate(pool.map(log_in, range(60))):
-                    codes.append(code)
-                    if number == 10:
-                        servers[0].end(signal.SIGTERM)
-            assert codes == ["OK"] * 60
-            token = client.get("/login", params={"username": "alice", "password": said["password"]}).json()["token"]
-            assert client.get("/user/alice", params={"token": token}).json()["username"] == "alice"
-    written = log.read_text()
+        with ThreadPoolExecutor(4) as pool:
+            for number, code in enumerate(pool.map(log_in, range(60))):
+                codes.append(code)
+                if number == 10:
+                    servers[0].end(signal.SIGTERM)
+        assert codes == ["OK"] * 60
+        token = client.get("/login", params={"username": "alice", "password": said["password"]}).json()["token"]
+        assert client.get("/user/alice", params={"token": token}).json()["username"] == "alice"
+    written = proxy.log.read_text()
     assert "/login" in written
     assert "password" not in written
     assert token not in written
