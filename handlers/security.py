@@ -104,10 +104,10 @@ def _check_signature(request: Any, accessid: str, signature: str, middle: str) -
     try:
         key = AccessKey.find(accessid)
     except KeyNotFound:
-        raise Unauthorized("accessid不存在") from None
+        raise Unauthorized(signed.UNKNOWN_KEY) from None
     if not key.has_signed(message, signature):
         raise Unauthorized("signature不正确")
-    return {"accessid": accessid}
+    return {"accessid": accessid, "key": key}
 
 
 def _first_values(request: Any) -> dict[str, str]:

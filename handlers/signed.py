@@ -50,6 +50,7 @@ FAILURES: dict[type[Exception], Words] = {
 }
 TOLD = (exceptions.BadRequest, exceptions.Unauthorized)
 """Failures whose detail helps who wrote the client."""
+UNKNOWN_KEY = "accessid不存在"
 INCOMPLETE = "缺少accessid、expires或signature"
 
 
@@ -108,6 +109,8 @@ ACTIONS: dict[str, Callable[[Body], Body]] = {
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say in this contract's words what went wrong."""
+    if isinstance(error, errors.KeyNotFound):  # revoked while the request ran
+        error = exceptions.Unauthorized(UNKNOWN_KEY)
     status, errno, errstr = exceptions.lookup_by_mro(FAILURES, error)
     if isinstance(error, errors.PasswordTooShort):
         errstr = f"{errstr}：至少{error.shortest}个字符"

@@ -10,6 +10,7 @@ import peewee
 
 from models import clock, secret, settings
 from models.audit.events import Event, note
+from models.db.cached_query import CachedStatement
 from models.db.database import Model, database
 from models.errors import BadKey, KeyNotFound, KeyTaken
 
@@ -43,6 +44,7 @@ class AccessKey(Model):
             raise BadKey
         if accesskey is not None and not ACCESSKEY.fullmatch(accesskey):
             raise BadKey
+        database.begin_immediate()
         columns = {"salt": secret.alphanumeric(SALT_LENGTH), "given": accesskey}
         try:
             with database.atomic():
@@ -60,6 +62,7 @@ class AccessKey(Model):
             key = cls.get_or_none(cls.accessid == accessid)
         if key is None:
             raise KeyNotFound
+        database.rely_on(key)
         return key
 
     @classmethod
@@ -69,9 +72,15 @@ class AccessKey(Model):
 
     def revoke(self) -> None:
         """Take the key back; its accessid is free again. Raises KeyNotFound if it was meanwhile."""
+        database.begin_immediate()
         if not self.delete_instance():
             raise KeyNotFound
         note(Event.KEY_REVOKED, accessid=self.accessid)
+
+    def reread(self) -> None:
+        """Look again whether the key is good; it is not revoked before this transaction ends. Raises KeyNotFound."""
+        if not IS_GOOD.execute(self.accessid, self.salt).fetchone():
+            raise KeyNotFound
 
     @property
     def accesskey(self) -> str:
@@ -90,6 +99,13 @@ class AccessKey(Model):
         seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
         derived = (hmac.digest(key, seed, hashlib.sha256) for key in settings.current.secret_keys)
         return [base64.urlsafe_b64encode(key).rstrip(b"=").decode() for key in derived]
+
+
+IS_GOOD = CachedStatement(
+    lambda: database.for_share(
+        AccessKey.select(AccessKey.accessid).where(AccessKey.accessid == "", AccessKey.salt == "")
+    )
+)
 
 
 def sign(accesskey: str, message: str) -> str:

@@ -83,6 +83,7 @@ class Account(Model):
         """
         columns = _columns({"username": username, **profile})
         hashed = hashing.hash_new(password, username)
+        database.begin_immediate()
         now = clock.now()
         holder = _claim(columns, discreet)
         if binds_number and is_mobile(username):
@@ -258,6 +259,7 @@ class Account(Model):
         return self.display_name or self.username
 
     def _write(self, **columns: Any) -> None:
+        database.begin_immediate()
         columns["updated"] = clock.now()
         if not Account.update(**columns).where(Account.id == self.id).execute():
             raise AccountNotFound
@@ -265,6 +267,7 @@ class Account(Model):
 
     def _store_hash(self, new: str, old: str) -> bool:
         """Replace the hash unless somebody was faster."""
+        database.begin_immediate()
         kept = (Account.id == self.id) & (Account.password_hash == old)
         changed = Account.update(password_hash=new, updated=clock.now()).where(kept).execute()
         return bool(changed)
@@ -301,7 +304,7 @@ def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = No
     key, email = columns.get("username_key"), columns.get("email_key")
     is_discreet = discreet and settings.current.policy == "guarded"
     if email is not None or (key is not None and is_email(columns["username"])):
-        database.begin_immediate()  # neither must be taken meanwhile
+        database.begin_immediate(alone=True)  # neither must be taken meanwhile
         if BY_EMAIL.first(key or "") not in (None, oneself):
             raise UsernameTaken
     if email is None:
@@ -317,7 +320,7 @@ def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = No
 
 def _bind(columns: dict[str, Any]) -> None:
     """Make a username that is a mobile number the account's number, where no other account has it."""
-    database.begin_immediate()
+    database.begin_immediate(alone=True)
     key = mobile_key(columns["username"])
     if not Account.select(Account.id).where(Account.mobile_key == key).exists():
         columns |= {"mobile": columns["username"], "mobile_key": key}

@@ -14,7 +14,7 @@ def delete_account(account: Account) -> None:
     A project that it owns goes to the longest-standing other member, or with the account where there is none.
     Raises AccountNotFound when it was deleted meanwhile.
     """
-    database.begin_immediate()  # the member that inherits a project must not leave meanwhile
+    database.begin_immediate(alone=True)  # the member that inherits a project must not leave meanwhile
     Project.hand_over(account)
     if not account.delete_instance():
         raise AccountNotFound

@@ -47,6 +47,7 @@ class Friendship(Model):
     @classmethod
     def make(cls, account: Account, other: Account) -> None:
         """Make the two friends of each other, if they are not. Raises TooManyFriends."""
+        database.begin_immediate()
         now = clock.now()
         directions = [
             {"account": account, "friend": other, "created": now},
@@ -78,7 +79,7 @@ class FriendApplication(Model):
         """
         if applicant.id == recipient.id:
             raise Oneself
-        database.begin_immediate()
+        database.begin_immediate(alone=True)
         row = cls.insert(applicant=applicant, recipient=recipient, created=clock.now())
         try:
             row.on_conflict_ignore().execute()
@@ -93,7 +94,7 @@ class FriendApplication(Model):
     @classmethod
     def accept(cls, applicant: Account, recipient: Account) -> None:
         """Make both friends, and forget what either had applied for. Raises RequestNotFound, TooManyFriends."""
-        database.begin_immediate()
+        database.begin_immediate(alone=True)
         cls.deny(applicant, recipient)
         cls._forget(recipient, applicant)
         Friendship.make(applicant, recipient)
@@ -112,6 +113,7 @@ class FriendApplication(Model):
 
     @classmethod
     def _forget(cls, applicant: Account, recipient: Account) -> int:
+        database.begin_immediate()
         gone = cls.delete().where(cls.applicant == applicant, cls.recipient == recipient)
         count: int = gone.execute()
         return count

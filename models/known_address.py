@@ -25,6 +25,7 @@ class KnownAddress(Model):
     @classmethod
     def note(cls, account_id: int, address: str) -> None:
         """Remember that an account has just logged in from an address; of an account that is gone nothing."""
+        database.begin_immediate()
         now = clock.now()
         row = cls.insert(account=account_id, address_digest=_digests(address)[0], seen=now)
         with suppress(peewee.IntegrityError), database.atomic():

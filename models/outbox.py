@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import peewee
 
 from models import clock, settings
-from models.db.database import Model, delete_some
+from models.db.database import Model, database, delete_some
 from models.secret import unseal
 from models.settings import DAY, HOUR, MINUTE
 
@@ -61,12 +61,14 @@ class OutboxMessage(Model):
     @classmethod
     def post(cls, kind: str, recipient: str, notice: Notice) -> None:
         """Leave a message for the mailer; a secret in it must be under its seal."""
+        database.begin_immediate()
         now = clock.now()
         cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
     @classmethod
     def post_to_nobody(cls, kind: str) -> None:
         """Do the work of `post` for somebody who does not exist, so that time does not tell."""
+        database.begin_immediate()
         now = clock.now()
         cls.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
 
@@ -77,6 +79,7 @@ class OutboxMessage(Model):
         waiting = cls.delivered.is_null() & (cls.due <= now)
         # read to the end first: SQLite refuses to write beside a half-read query once others have written
         for message in list(cls.select().where(waiting).order_by(cls.id).limit(10)):
+            database.begin_immediate()
             claimed = cls.update(due=now + CLAIM_SECONDS, attempts=cls.attempts + 1)
             if claimed.where(waiting, cls.id == message.id).execute():
                 message.attempts += 1
@@ -100,6 +103,7 @@ class OutboxMessage(Model):
 
     def mark_delivered(self) -> None:
         """Remember that the message went, and forget what it said."""
+        database.begin_immediate()
         gone = {"delivered": clock.now(), "body": "", "failed": None, "error": None}
         OutboxMessage.update(**gone).where(OutboxMessage.id == self.id).execute()
 
@@ -108,6 +112,7 @@ class OutboxMessage(Model):
 
         It is after as many tries as the rules allow, or at once where another one is of no use.
         """
+        database.begin_immediate()
         lost = for_ever or self.attempts >= settings.current.delivery_max_attempts
         when = {"due": NEVER, "failed": clock.now()} if lost else {"due": clock.now() + _pause(self.attempts)}
         mine = (OutboxMessage.id == self.id) & (OutboxMessage.attempts == self.attempts)  # not claimed again meanwhile
@@ -120,6 +125,7 @@ class OutboxMessage(Model):
 
         Returns how many there were.
         """
+        database.begin_immediate()
         given_up = cls.failed.is_null(False)
         if ids is not None:
             given_up &= cls.id.in_(list(ids))

@@ -92,7 +92,7 @@ class Project(Model):
 
         Raises NotFriends, AlreadyMember, TooManyInvitations.
         """
-        database.begin_immediate()
+        database.begin_immediate(alone=True)
         if not Friendship.between(inviter, friend):
             raise NotFriends
         if self.has_member(friend):
@@ -103,7 +103,7 @@ class Project(Model):
 
     def invite_friends(self, inviter: Account) -> None:
         """Invite every friend who is not a member and for whom not too many invitations wait."""
-        database.begin_immediate()
+        database.begin_immediate(alone=True)
         members = Member.select(Member.account).where(Member.project == self)
         waiting = Invitation.select(peewee.fn.COUNT(Invitation.id)).where(Invitation.invitee == Friendship.friend)
         self._invite(inviter, Friendship.friend.not_in(members), waiting < settings.current.max_invitations)
@@ -162,6 +162,7 @@ class Project(Model):
         _check_name("name", name, LONGEST_PROJECT_NAME, "project")
         report = progress or (lambda rows: None)
         now = clock.now()
+        database.begin_immediate()
         with database.atomic():
             project: Self = cls.create(name=name, owner=owner, created=now)
             Member.create(project=project, account=owner, joined=now)
@@ -228,13 +229,14 @@ class Invitation(Model):
     @classmethod
     def accept(cls, project_id: int, invitee: Account) -> None:
         """Make the invitee a member. Raises RequestNotFound."""
-        database.begin_immediate()  # the project must not go meanwhile
+        database.begin_immediate(alone=True)  # the project must not go meanwhile
         cls.deny(project_id, invitee)
         Member.insert(project=project_id, account=invitee, joined=clock.now()).on_conflict_ignore().execute()
 
     @classmethod
     def deny(cls, project_id: int, invitee: Account) -> None:
         """Forget the invitation. Raises RequestNotFound."""
+        database.begin_immediate()
         if not cls.delete().where(cls.project == project_id, cls.invitee == invitee).execute():
             raise RequestNotFound
 

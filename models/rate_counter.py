@@ -28,12 +28,14 @@ class RateCounter(Model):
     @classmethod
     def add(cls, key: str, amount: int, seconds: int) -> int:
         """Count, in a new window of so many seconds if none is open; return the count in one step with that."""
+        database.begin_immediate()
         now = clock.now()
         return int(_execute(ADD, key, amount, now + seconds, now, now).fetchone()[0])
 
     @classmethod
     def give_back(cls, key: str, amount: int) -> None:
         """Take back what was counted, unless its window is over."""
+        database.begin_immediate()
         _execute(GIVE_BACK, amount, key, clock.now(), amount)
 
     @classmethod
@@ -46,6 +48,7 @@ class RateCounter(Model):
     @classmethod
     def clear(cls, *keys: str) -> None:
         """Forget what was counted."""
+        database.begin_immediate()
         cls.delete().where(cls.key.in_(keys)).execute()
 
     @classmethod

@@ -10,7 +10,7 @@ import peewee
 from models import clock, settings
 from models.account import Account
 from models.audit.events import Event, note, note_refusal
-from models.db.database import Model, delete_some
+from models.db.database import Model, database, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
 from models.outbox import Notice, OutboxMessage
@@ -49,6 +49,7 @@ class RecoveryCode(Model):
         sealed = seal("digits", CODE_LENGTH)
         code = unseal(sealed)
         notice = compose(sealed)
+        database.begin_immediate()
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="mobile")
         if account is None:
             cls._keep_nothing("sms")
@@ -69,6 +70,7 @@ class RecoveryCode(Model):
         sealed = seal("alphanumeric", LINK_LENGTH)
         secret = unseal(sealed)
         notice = compose(sealed)
+        database.begin_immediate()
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="email")
         if account is None:
             cls._keep_nothing("mail")
@@ -87,6 +89,7 @@ class RecoveryCode(Model):
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
         if not _is_code(sent.digest, sent.account.id, number, code):
+            database.begin_immediate()
             cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
             note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode
@@ -117,6 +120,7 @@ class RecoveryCode(Model):
     def _redeem(self, new: str) -> bool:
         """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
         hashed = hashing.hash_new(new, self.account.username)  # before the first write, which takes the lock
+        database.begin_immediate()
         this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
         if not RecoveryCode.delete().where(this & _alive()).execute():
             return False
@@ -127,6 +131,7 @@ class RecoveryCode(Model):
     @classmethod
     def revoke_all(cls, account: Account) -> None:
         """Make the account's outstanding codes and links worthless."""
+        database.begin_immediate()
         cls.delete().where(cls.account == account).execute()
 
     @classmethod
@@ -161,6 +166,7 @@ class RecoveryCode(Model):
         """
         cls.select(cls.id).where(cls.id == 0).first()
         _is_code("", 0, mobile, code)
+        database.begin_immediate()
         cls.update(tries=cls.tries + 1).where(cls.id == 0, cls.digest == "").execute()
 
     @classmethod

@@ -32,6 +32,7 @@ class Session(Model):
 
         Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
         """
+        database.begin_immediate()
         now = clock.now()
         expires = now + settings.current.session_seconds(contract)
         try:
@@ -59,7 +60,18 @@ class Session(Model):
             raise InvalidSession
         if contract in SLIDING:
             session._slide()
+        database.rely_on(session)
         return session
+
+    def reread(self) -> None:
+        """Look again whether the session lives; it does not end before this transaction. Raises InvalidSession.
+
+        The account is held, not the session: whatever ends sessions writes or holds their account first. Two that share
+        a session, and then both want to end it, would wait for each other.
+        """
+        database.lock(self.account)
+        if not LIVES.execute(self.secret_digest, clock.now(), self.account.admin).fetchone():
+            raise InvalidSession
 
     @classmethod
     def by_id(cls, id: int) -> Self:
@@ -76,6 +88,7 @@ class Session(Model):
 
         Raises InvalidSession.
         """
+        database.begin_immediate()
         now = clock.now()
         changed = (
             cls.update(secret_digest=digest(new), expires=now + settings.current.session_seconds(contract))
@@ -92,6 +105,8 @@ class Session(Model):
 
     def end(self) -> None:
         """End this session. Raises InvalidSession when it had ended meanwhile."""
+        database.begin_immediate()
+        database.lock(self.account)
         if not Session.delete().where(self._is_this()).execute():
             raise InvalidSession
         note(Event.SESSION_ENDED, self.account.id, session=self.id)
@@ -102,6 +117,8 @@ class Session(Model):
 
         Raises InvalidSession when that one has ended meanwhile: who was logged out changes nothing any more.
         """
+        database.begin_immediate()
+        database.lock(account)
         ended = cls.delete().where(cls.account == account)
         if keep is not None:
             ended = ended.where(cls.secret_digest != keep.secret_digest)
@@ -121,7 +138,8 @@ class Session(Model):
         lifetime = settings.current.session_seconds(self.contract)
         expires = clock.now() + lifetime
         if expires - self.expires >= settings.current.session_touch_seconds:
-            Session.update(expires=expires).where(self._is_this()).execute()
+            # at the end: whatever the caller wants done begins the transaction when it has hashed what it hashes
+            database.before_commit(lambda: SLIDE.execute(expires, self.secret_digest), also_if_refused=True)
             self.expires = expires
 
     def _is_this(self) -> Any:
@@ -157,6 +175,14 @@ UNCHANGED = CachedStatement(
         Account.select(Account.id).where(Account.id == 0, Account.password_hash == "", ~Account.disabled)
     )
 )
+LIVES = CachedStatement(
+    lambda: (
+        Session.select(Session.id)
+        .join(Account)
+        .where(Session.secret_digest == "", Session.expires > 0, ~Account.disabled, Account.admin == False)  # noqa: E712
+    )
+)
+SLIDE = CachedStatement(lambda: Session.update(expires=0).where(Session.secret_digest == ""))
 BY_SECRET = CachedQuery(
     Session,
     lambda: Session.select(Session, Account).join(Account).where(Session.secret_digest == "", Session.contract == ""),

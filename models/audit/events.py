@@ -208,6 +208,7 @@ def purge(batch: int) -> int:
     young = next((place for place, entry in enumerate(oldest) if entry.created > too_old), len(oldest))
     if not young:
         return 0
+    database.begin_immediate()
     head = AuditHead.lock()
     newest = oldest[young - 1]
     if head is None or not head.is_sealed():

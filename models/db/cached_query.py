@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import peewee
 
 from models.db.database import database
+from models.db.transaction import WRITES
 
 Row = TypeVar("Row", bound=peewee.Model)
 
@@ -22,13 +23,18 @@ class CachedStatement:
     def __init__(self, build: Callable[[], Any]) -> None:
         self.build = build
         self.texts: dict[type, str] = {}
+        self.writes = False
 
     def execute(self, *values: Any) -> Any:
         """Run the statement with these values, in the order in which they stand in it; return its cursor."""
         store = database.obj
         text = self.texts.get(type(store))
         if text is None:
-            text = self.texts[type(store)] = self.build().sql()[0]
+            query = self.build()
+            self.writes = isinstance(query, WRITES)
+            text = self.texts[type(store)] = query.sql()[0]
+        if self.writes:
+            store.check_begun()
         return store.execute_sql(text, values)
 
 

@@ -41,6 +41,7 @@ class LastingId(peewee.BigAutoField):
 
 def delete_some(table: Any, condition: Any, batch: int) -> int:
     """Delete at most a batch of the rows of a table that meet a condition; return how many."""
+    database.begin_immediate()
     key = table._meta.primary_key
     some = table.select(key).where(condition).limit(batch)
     deleted: int = table.delete().where(key.in_(some)).execute()

@@ -54,7 +54,7 @@ class SqliteMaintenance(Maintenance):
 
     def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Write whole rows, as `read` yields them."""
-        self._begin()
+        self.check_begun()
         connection = self.connection()
         alone = not connection.in_transaction
         marks = ", ".join("?" * len(table._meta.sorted_fields))
@@ -118,7 +118,7 @@ class PostgresMaintenance(Maintenance):
 
     def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Write whole rows, as `read` yields them."""
-        self._begin()
+        self.check_begun()
         with (
             AS_PEEWEE,
             self.connection().cursor() as cursor,

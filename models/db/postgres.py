@@ -75,13 +75,21 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
         """Return a text column as it is ordered by code points, whatever the order of the database is."""
         return peewee.Expression(text, "COLLATE", peewee.SQL('"C"'))
 
-    def begin_immediate(self) -> None:
-        """Begin the unit's transaction; wait for other units that read what they then change."""
-        self._begin()
+    def _start(self, alone: bool = False) -> None:
+        """Begin the unit's transaction, if it has not begun; alone: wait for the others that are to be alone."""
+        super()._start()
+        if not alone:
+            return
         left = self._transaction.remaining_seconds or 0
         if left > settings.current.database_timeout_seconds:
             self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(left * 1000)),))
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
+
+    def lock(self, row: Any) -> None:
+        """Wait for others that are about to change a row; nobody else changes it before the unit ends."""
+        table = row._meta.table_name
+        # a table of our own; rows that refer to it may come meanwhile
+        self.execute_sql(f'SELECT 1 FROM "{table}" WHERE id = %s FOR NO KEY UPDATE', (row.id,))  # noqa: S608
 
     def for_share(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends."""
@@ -90,7 +98,8 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Execute one statement; a leader that was demoted counts as away."""
         try:
-            return super().execute_sql(sql, params)
+            base: Any = super()  # a Peewee database
+            return base.execute_sql(sql, params)
         except peewee.InternalError as error:
             if _sqlstate(error) in READ_ONLY:
                 raise peewee.OperationalError(getattr(error, "orig", None), *error.args) from None

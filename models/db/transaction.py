@@ -1,13 +1,13 @@
 """The unit of work: when its transaction begins, what is kept, what is undone.
 
-Reads run in autocommit. The first write of a unit of work begins its transaction, so a handler that only reads opens
-none, and a password is never hashed while the write lock is held.
+Reads run in autocommit until a verb that is about to write begins the transaction: `database.begin_immediate()`. So a
+handler that only reads opens none, and a password, which is hashed before, never while the write lock is held.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from threading import local
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import peewee
 
@@ -16,8 +16,19 @@ from models.errors import DirectoryError
 
 Result = TypeVar("Result")
 
-READS = ("SELECT", "WITH", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK")
+WRITES = (peewee.Insert, peewee.Update, peewee.Delete)
 CONNECTION_ERRORS = (peewee.OperationalError, peewee.InterfaceError)
+
+
+class NotBegun(Exception):
+    """Raised where something is to be written in a unit whose transaction no verb has begun."""
+
+
+class Credential(Protocol):
+    """What a caller was let in by: a session, an access key."""
+
+    def reread(self) -> None:
+        """Look again whether it is good, and keep it so until the transaction ends. Raises what its look-up raises."""
 
 
 class State(local):
@@ -28,6 +39,8 @@ class State(local):
     """The commit was sent: whatever is heard after that, it may have happened."""
     away = False
     """The store could not be reached, or let the unit wait for too long."""
+    credentials: tuple[Credential, ...] = ()
+    """What the unit's work relies on."""
     last: list[tuple[Callable[[], Any], bool]] | None = None
     """What is to be done last, and whether also where the unit is refused."""
     remaining_seconds: float | None = None
@@ -35,25 +48,32 @@ class State(local):
 
 
 class Unit:
-    """The context of one unit of work. A class, since every request enters two of them."""
+    """The context of one unit of work. A class, since every request enters one.
+
+    A unit may stand in another that has not begun its transaction yet.
+    """
 
     def __init__(self, store: Any) -> None:
         self.store = store
 
     def __enter__(self) -> None:
         state = self.store._transaction
-        state.active = True
+        if state.active and self.store.in_transaction():
+            raise RuntimeError("a unit of work in another whose transaction has begun")
+        self.outer = state.active, state.credentials, state.last
+        state.active, state.credentials, state.last = True, (), None
         state.commit_sent = state.away = False
-        state.last = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        state = self.store._transaction
         try:
             if isinstance(error, CONNECTION_ERRORS):
                 self.store._abandon(error)
             else:
                 self._finish(error)
         finally:
-            self.store._transaction.active = False
+            state.active, state.credentials, state.last = self.outer
+        state.commit_sent = False
 
     def _finish(self, error: BaseException | None) -> None:
         refused = isinstance(error, DirectoryError)
@@ -63,6 +83,8 @@ class Unit:
             if not keep:
                 self.store._finish(commit=False)
                 last = [(work, True) for work, also in last if also and refused]
+            if last:
+                self.store._start()
             for work, _ in last:
                 work()
             if keep or last:
@@ -98,12 +120,33 @@ class UnitOfWork:
         finally:
             self._transaction.remaining_seconds = before
 
-    def begin_immediate(self) -> None:
-        """Begin the unit's transaction before its first write, for a verb that must read what it then changes.
+    def begin_immediate(self: Any, alone: bool = False) -> None:
+        """Begin the unit's transaction, if it has not begun: said by every verb before it writes, after it hashed.
 
-        Of the units that do so, one runs at a time.
+        The credentials that the unit relies on are read again: who has lost them meanwhile changes nothing.
+        alone: what is read from here on nobody else changes who says so too, until the unit ends.
+        Outside a unit each statement stands for itself. Raises what `Credential.reread` raises.
         """
-        self._begin()
+        begins = self._transaction.active and not self.in_transaction()
+        self._start(alone)
+        if begins:
+            for credential in self._transaction.credentials:
+                credential.reread()
+
+    def rely_on(self: Any, credential: Credential) -> None:
+        """Do what the unit does only if a credential that was found good is still good when the transaction begins.
+
+        Said by the look-ups of credentials. Where one was looked up in a unit before, whoever runs the unit says so.
+        """
+        if self.in_transaction():
+            credential.reread()
+        elif self._transaction.active:
+            self._transaction.credentials += (credential,)
+
+    def check_begun(self: Any) -> None:
+        """Raise NotBegun in a unit whose transaction has not begun: what is written there could not be undone."""
+        if self._transaction.active and not self.in_transaction():
+            raise NotBegun
 
     def before_commit(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
         """Do this work right before the unit commits, so that a lock that it takes is held only for a moment.
@@ -119,33 +162,39 @@ class UnitOfWork:
         else:
             self._transaction.last.append((work, also_if_refused))
 
+    def lock(self, row: Any) -> None:
+        """Wait for others that are about to change a row; nobody else changes it before the unit ends."""
+
     def for_share(self, query: Any) -> Any:
-        """Return a query whose rows nobody else changes before the unit ends; it must have written already."""
+        """Return a query whose rows nobody else changes before the unit ends; its transaction must have begun."""
         return query
 
     def may_be_repeated(self, error: Exception) -> bool:
         """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
         return False
 
-    def execute_sql(self: Any, sql: str, params: Any = None) -> Any:
-        """Execute one statement, inside the unit's transaction if it writes."""
-        if not sql.lstrip("( ").startswith(READS):
-            self._begin()
-        return super().execute_sql(sql, params)  # type: ignore[misc]  # the mixin's base is a Peewee database
+    def execute(self, query: Any, **options: Any) -> Any:
+        """Execute a query; one that writes, only where the unit's transaction has begun. Raises NotBegun."""
+        if isinstance(query, WRITES):
+            self.check_begun()
+        base: Any = super()  # a Peewee database
+        return base.execute(query, **options)
 
-    def transaction_depth(self: Any) -> int:
-        """Count open transactions; `atomic()` asks this and so becomes a savepoint of the unit."""
-        self._begin()
-        depth: int = super().transaction_depth()  # type: ignore[misc]  # the mixin's base is a Peewee database
-        return depth
+    def begin(self, *args: Any, **options: Any) -> None:
+        """Begin a transaction, as `atomic` does. Raises NotBegun in a unit, which begins its own."""
+        self.check_begun()
+        base: Any = super()  # a Peewee database
+        base.begin(*args, **options)
 
-    def _begin(self: Any) -> None:
-        if self._transaction.active and not self.in_transaction():
-            self._transaction.active = False  # what begins the transaction passes here again
-            try:
-                self.session_start()
-            finally:
-                self._transaction.active = True
+    def _start(self: Any, alone: bool = False) -> None:
+        """Begin the unit's transaction, if it has not begun."""
+        if not self._transaction.active or self.in_transaction():
+            return
+        self._transaction.active = False  # what begins it passes `begin`
+        try:
+            self.session_start()
+        finally:
+            self._transaction.active = True
 
     def _finish(self: Any, commit: bool) -> None:
         if not self.in_transaction():
@@ -175,7 +224,7 @@ class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
 
     @contextmanager
-    def without_fsync(self) -> Iterator[None]:
+    def without_fsync(self: Any) -> Iterator[None]:
         """Leave it to the next lasting commit to wait for the disk."""
         self.execute_sql("PRAGMA synchronous = normal")
         try:

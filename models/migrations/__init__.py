@@ -31,7 +31,7 @@ def migrate() -> list[str]:
 
 def _migrate() -> list[str]:
     with transaction():
-        database.begin_immediate()
+        database.begin_immediate(alone=True)
         runner = _runner()
         unknown = [step.name for step in runner.status() if step.path is None]
         if unknown:

@@ -102,7 +102,7 @@ def insert() -> Inserted:
 
 def conflicts() -> Iterator[tuple[int, str]]:
     """Yield the lines that cannot be inserted, each with the reason; note which accounts are there already."""
-    database.begin_immediate()
+    database.begin_immediate(alone=True)
     for column, name in UNIQUE.items():
         field = getattr(StagedAccount, column)
         first = peewee.fn.MIN(StagedAccount.line).over(partition_by=[field]).alias("first")

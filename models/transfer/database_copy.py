@@ -23,7 +23,7 @@ def copy_to(target: Any, report: Callable[[int], None] = lambda rows: None) -> d
     with source.snapshot(), instead(target), target.patience():
         migrations.migrate()
         with transaction():
-            database.begin_immediate()
+            database.begin_immediate(alone=True)
             if any(table.select().exists() for table in TABLES):
                 raise StoreInUse
             rows = {table._meta.table_name: _copy(table, source, target, report) for table in TABLES}

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from models import actor
 from models.actor import Caller
-from models.db.database import run_transaction
+from models.db.database import database, run_transaction
+from models.errors import InvalidSession
 from server.connection.client_ip import client_ip
 from server.contract.authorization import Authorization
 from server.contract.csrf import OriginPolicy
@@ -19,7 +20,7 @@ from server.contract.executors import Executors
 from server.contract.request import RequestReader
 from server.contract.response import Reply, ResponseWriter, send_reply
 from server.contract.routing import CONTRACT
-from server.contract.security import REFUSED, refuse
+from server.contract.security import REFUSED, credentials, refuse
 from server.limits.rate_limit_storage import RateLimitStorage
 from server.limits.rate_limits import RateLimits
 from server.settings import Settings
@@ -42,6 +43,7 @@ class Operation:
         self.function = operation.function
         wanted = inspect.signature(self.function).parameters
         self.wants_user = "user" in wanted
+        self.admits_anybody = {} in operation._operation.get("security", [])
         self.request = RequestReader(operation, wanted, settings)
         self.response = ResponseWriter(operation, settings.validate_responses, headers)
         self.origins = OriginPolicy(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
@@ -59,24 +61,34 @@ class Operation:
         scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
-        work = partial(self.perform, user, arguments, scope)
+        work = partial(self.perform, user, arguments, scope, context.get("token_info"))
         if self.limits:
             work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
         reply = await self.executors.run(work, hashes)
         await send_reply(reply, scope, send, self.executors.iterate)
 
-    def perform(self, user: Any, arguments: dict[str, Any], scope: Scope) -> Reply:
-        """Run the handler; what it wrote is kept only if its answer fits the spec."""
+    def perform(self, user: Any, arguments: dict[str, Any], scope: Scope, token_info: Any = None) -> Reply:
+        """Run the handler; what it wrote is kept only if its answer fits the spec.
+
+        A credential that is dead by then counts as one that was dead before.
+        """
         actor.current.set(lambda: self._caller(user, scope))
         refused = scope.get(REFUSED)
-        if self.wants_user:
-            arguments = {**arguments, "user": user}
+        given = {**arguments, "user": user} if self.wants_user else arguments
 
         def answer() -> Reply:
-            self.authorization.authorize(user, arguments, refused)
-            return self.response.reply(self.function(**arguments))
+            for credential in credentials(token_info):
+                database.rely_on(credential)
+            self.authorization.authorize(user, given, refused)
+            return self.response.reply(self.function(**given))
 
-        return run_transaction(answer)
+        try:
+            return run_transaction(answer)
+        except InvalidSession as error:
+            if user is None or not self.admits_anybody:
+                raise
+            scope[REFUSED] = error
+        return self.perform(None, arguments, scope)
 
     def _caller(self, user: Any, scope: Scope) -> Caller:
         """Tell the audit who calls."""

@@ -1,6 +1,6 @@
 """Credentials: taken from where the spec says, handed to the function that the spec names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from connexion.lifecycle import ConnexionRequest
@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from handlers.exceptions import ProtocolError
 from models.db.database import run_transaction
+from models.db.transaction import Credential
 from models.errors import DirectoryError
 from server.contract.executors import Executors
 from server.contract.request import read_cookie, read_query
@@ -60,6 +61,15 @@ def refuse(token_info: dict[str, Any] | None) -> None:
             raise found
         if isinstance(found, dict):
             refuse(found)  # one entry per scheme where several are asked for together
+
+
+def credentials(token_info: dict[str, Any] | None) -> Iterator[Credential]:
+    """Yield by what a caller was let in, of what the security functions of a request returned."""
+    for found in (token_info or {}).values():
+        if isinstance(found, dict):
+            yield from credentials(found)
+        elif hasattr(found, "reread"):
+            yield found
 
 
 def _reader(security_scheme: dict[str, Any]) -> Callable[[ConnexionRequest], str | None]:

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from handlers import annotation
 from models import clock, friendship, project
 from models.account import Account
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.departure import delete_account
 from models.errors import AccountNotFound, AlreadyFriends, BadGraph, RequestNotFound
 from models.friendship import FriendApplication, Friendship
@@ -580,6 +580,7 @@ def test_an_export_is_read_and_sent_piece_by_piece(
     pieces = annotation._as_array(graph.entities_rows())
     beginning = next(pieces)
     with transaction():  # no transaction is open between two pages, so what is added meanwhile is read
+        database.begin_immediate()
         Entity.create(project=graph, name="late")
     rest = list(pieces)
     assert len(rest) > 100
@@ -646,10 +647,12 @@ def test_a_leaving_owner_hands_the_project_to_the_longest_standing_member(
     owner, young, old = (register(name) for name in ("owner", "young", "old"))
     shared = make_project("shared", "owner")
     make_project("alone", "owner")
+    guest = register("guest")
     with transaction():
+        database.begin_immediate()
         Member.create(project=shared, account=young, joined=clock.now() + 2)
         Member.create(project=shared, account=old, joined=clock.now() + 1)
-        Invitation.create(project=shared, inviter=owner, invitee=register("guest"), created=clock.now())
+        Invitation.create(project=shared, inviter=owner, invitee=guest, created=clock.now())
         Friendship.make(owner, young)
         FriendApplication.send(old, owner)
         Session.open(owner, "annotation", "a-secret")

@@ -72,6 +72,7 @@ def log_in(client: TestClient, username: str = "alice", password: str = PASSWORD
 
 def make_admin(account: Account) -> None:
     with transaction():
+        database.begin_immediate()
         Account.update(admin=True).where(Account.id == account.id).execute()
 
 
@@ -344,6 +345,7 @@ def test_deleting_hands_projects_over_and_ends_sessions(client: TestClient, regi
     alice, bob = register(), register("bob")
     log_in(client)
     with transaction():
+        database.begin_immediate()
         project = Project.create(name="三国", owner=alice, created=clock.now())
         for member in (alice, bob):
             Member.create(project=project, account=member, joined=clock.now())

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from models.account import Account
 from models.audit.events import AuditEvent
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.friendship import FriendApplication, Friendship
 from models.project import Invitation, Project
 from models.session import Session
@@ -94,6 +94,7 @@ def test_who_has_enough_friends_makes_no_more_and_neither_does_who_asks_them(doo
     assert door.act(bob, "friend_apply_accept", id="alice").json() == FRIENDS_FULL
     assert rows() == before
     with transaction():
+        database.begin_immediate()
         Friendship.delete().where(Friendship.friend == Account.by_username("a")).execute()
     assert door.act(alice, "friend_apply_accept", id="bob").json()["ret"] == 0
 

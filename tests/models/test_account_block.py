@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from models.account import Account
 from models.account_block import SIZE, AccountBlock
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.departure import delete_account
 
 
 def _store(ids: set[int]) -> None:
     """Make accounts of these ids, and nothing else."""
     with transaction():
+        database.begin_immediate()
         for table in (Account, AccountBlock):
             table.delete().execute()
         for id in ids:

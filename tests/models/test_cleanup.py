@@ -7,7 +7,7 @@ import pytest
 from models import clock
 from models.account import Account
 from models.cleanup import purge
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.recovery import RecoveryCode
 from models.session import Session
 from server.jobs.cleanup import Cleanup
@@ -21,6 +21,7 @@ def sessions(settings: Settings, register: Callable[..., Account], monkeypatch: 
     """Some sessions and a code that have expired, and some sessions that live."""
     alice = register("alice", mobile="13393922000")
     with transaction():
+        database.begin_immediate()
         for number in range(DEAD):
             Session.open(alice, "indexy", f"dead {number}")
         RecoveryCode.insert(
@@ -46,7 +47,7 @@ def test_the_housekeeper_purges_until_only_the_living_are_left(monkeypatch: pyte
     monkeypatch.setattr("models.cleanup.purge.__defaults__", (5,))
     cleanup = Cleanup()
     cleanup.breath = 0
-    cleanup.once()
+    cleanup.run()
     assert Session.select().count() == LIVE
     assert all(Session.find("indexy", f"live {number}") for number in range(LIVE))
 

@@ -7,7 +7,10 @@ import pytest
 
 from models.account import Account
 from models.db.database import connect, database, transaction
+from models.db.transaction import NotBegun
 from models.errors import UsernameTaken, WrongCode
+from models.rate_counter import RateCounter
+from models.session import SLIDE, Session
 from server.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -48,10 +51,48 @@ def test_a_refusal_that_keeps_its_changes_is_committed() -> None:
 
 def test_an_atomic_block_is_a_savepoint_of_the_unit() -> None:
     with pytest.raises(RuntimeError), transaction():
+        database.begin_immediate()
         with database.atomic():
             Account.register("alice", "secret")
         raise RuntimeError
     assert Account.select().count() == 0
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: Account.update(admin=True).execute(),
+        lambda: Session.delete().where(Session.id == 1).execute(),
+        lambda: RateCounter.insert_many([{"key": "k", "count": 1, "expires": 0}]).execute(),
+        lambda: SLIDE.execute(1, "nobody's"),
+        lambda: database.atomic().__enter__(),
+    ],
+)
+def test_nothing_is_written_in_a_unit_that_no_verb_has_begun(write: Callable[[], object]) -> None:
+    with pytest.raises(NotBegun), transaction():
+        write()
+    with transaction():
+        database.begin_immediate()
+        write()
+
+
+def test_a_unit_that_only_asks_how_deep_it_is_has_not_begun() -> None:
+    with transaction():
+        assert database.transaction_depth() == 0
+        assert not database.in_transaction()
+
+
+def test_a_unit_inside_another_commits_by_itself_before_the_other_begins(register: Callable[..., Account]) -> None:
+    with pytest.raises(RuntimeError), transaction():
+        with transaction():
+            RateCounter.add("inner", 1, 60)
+        register()
+        raise RuntimeError
+    assert RateCounter.read("inner")[0] == 1
+    with pytest.raises(RuntimeError, match="has begun"), transaction():
+        RateCounter.add("outer", 1, 60)
+        with transaction():
+            pass
 
 
 @pytest.mark.once("PostgreSQL undoes a unit of which a statement failed")

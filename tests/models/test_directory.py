@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.account import Account
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.departure import delete_account
 from models.errors import InvalidSession
 from models.passwords import hashing
@@ -159,8 +159,10 @@ def test_under_the_guarded_policy_accounts_are_their_owners_business(
     clients: dict[str, ContractClient], register: Callable[..., Account]
 ) -> None:
     alice, bob = register("alice"), register("bob")
+    root = register("root")
     with transaction():
-        Account.update(admin=True).where(Account.id == register("root").id).execute()
+        database.begin_immediate()
+        Account.update(admin=True).where(Account.id == root.id).execute()
     indexy = clients["indexy"]
     assert isinstance(indexy, Indexy)
     credentials = {name: indexy.enter(name, "correct horse") for name in ("alice", "root")}
@@ -230,6 +232,7 @@ def test_who_logs_out_late_ends_no_session_that_took_the_place_of_his(register: 
 def test_the_id_of_a_deleted_project_is_never_given_again(register: Callable[..., Account]) -> None:
     alice = register("alice")
     with transaction():
+        database.begin_immediate()
         gone = Project.import_graph("三国", alice, [])
         gone.delete_instance()
         assert Project.import_graph("三国", alice, []).id > gone.id

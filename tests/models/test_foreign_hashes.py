@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from models import settings
 from models.account import Account
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.errors import BadHash, WrongCredentials
 from models.passwords import hashing
 from models.passwords.foreign_hashes import NONE, examine, is_known, matches
@@ -134,6 +134,7 @@ def test_what_is_too_costly_too_weak_or_unreadable_is_refused(hashed: str, reaso
 def test_the_first_login_puts_argon2id_in_its_place(form: str, register: Callable[..., Account]) -> None:
     account = register("alice")
     with transaction():
+        database.begin_immediate()
         Account.update(password_hash=SCHEMES[form]()).execute()
     with transaction(), pytest.raises(WrongCredentials):
         Account.authenticate("alice", "wrong")
@@ -150,6 +151,7 @@ def test_the_first_login_puts_argon2id_in_its_place(form: str, register: Callabl
 def test_every_contract_lets_an_imported_account_in(client: TestClient, register: Callable[..., Account]) -> None:
     register("alice")
     with transaction():
+        database.begin_immediate()
         Account.update(password_hash=SCHEMES["salt first"]()).execute()
     answer = client.post("/v1/login", json={"username": "alice", "password": PASSWORD}, headers={"token": "default"})
     assert answer.json()["code"] == "OK"
@@ -167,6 +169,7 @@ def test_a_wrong_password_always_takes_the_time_of_argon2id(stored: str, monkeyp
 def test_without_a_password_nobody_logs_in_until_one_is_set(register: Callable[..., Account]) -> None:
     account = register("alice")
     with transaction():
+        database.begin_immediate()
         Account.update(password_hash=NONE).execute()
     for guess in (NONE, "", "correct horse"):
         with transaction(), pytest.raises(WrongCredentials):

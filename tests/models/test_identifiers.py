@@ -12,7 +12,7 @@ from typer.testing import Result
 
 from models import settings as directory_settings
 from models.account import Account
-from models.db.database import connect, transaction
+from models.db.database import connect, database, transaction
 from models.errors import EmailTaken, MobileTaken, UsernameTaken, WrongCredentials
 from models.identifiers import contact_key, email_key, is_mobile, is_reserved, mobile_key, normalize, username_key
 from models.outbox import OutboxMessage
@@ -201,6 +201,7 @@ def test_a_password_that_was_hashed_as_typed_elsewhere_opens_and_is_hashed_anew(
     elsewhere = {"Argon2id": lambda: hashing._current().hash(APART), "bcrypt": lambda: bcrypted(password=APART)}
     hashed = (SCHEMES | elsewhere)[scheme]()
     with transaction():
+        database.begin_immediate()
         Account.update(password_hash=hashed).execute()
     with transaction():
         Account.authenticate("alice", APART)
@@ -285,7 +286,9 @@ def test_a_check_knows_the_rules(register: Register) -> None:
     for account, columns, words in wrong:
         before = Account.select().where(Account.id == account.id).dicts().get()
         with transaction():
+            database.begin_immediate()
             Account.update(**columns).where(Account.id == account.id).execute()
         assert [finding.what for finding in integrity.findings()] == [f"account: {words}"]
         with transaction():
+            database.begin_immediate()
             Account.update(**before).where(Account.id == account.id).execute()

@@ -24,7 +24,7 @@ from tests.conftest import CHEAP, ROOT, Served
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.once("starts PostgreSQL itself")
-MIGRATE = "from models.database import connect; from models.migrations import migrate; import sys; \
+MIGRATE = "from models.db.database import connect; from models.migrations import migrate; import sys; \
 connect(sys.argv[1]); print(len(migrate()))"
 
 
@@ -117,11 +117,11 @@ def test_finding_the_leader_takes_of_the_time_that_the_store_may_take(store: Pos
         hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{store.port}"
         cluster = Postgres(f"postgresql://postgres@{hosts}/rollbook")
         with pytest.raises(peewee.OperationalError, match="all the time"):
-            cluster.within(1, lambda: cluster.execute_sql("SELECT 1"))
+            cluster.timeout(1, lambda: cluster.execute_sql("SELECT 1"))
         cluster.close()
         with pytest.raises(peewee.OperationalError, match="all the time"):
-            cluster.within(0, lambda: cluster.execute_sql("SELECT 1"))
-        assert cluster.within(60, lambda: cluster.execute_sql("SELECT 1")).fetchone() == (1,)
+            cluster.timeout(0, lambda: cluster.execute_sql("SELECT 1"))
+        assert cluster.timeout(60, lambda: cluster.execute_sql("SELECT 1")).fetchone() == (1,)
         cluster.close()
 
 

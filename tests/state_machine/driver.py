@@ -122,6 +122,7 @@ class Driver(RuleBasedStateMachine):
         self.clients = {door.stem: door for door in clients}
         self.root = Person("root", "the operator's own")
         with transaction():
+            database.begin_immediate()
             self.root.id = Account.register(self.root.username, self.root.password).id
             Account.update(admin=True).where(Account.id == self.root.id).execute()
         self.largest_id = self.root.id

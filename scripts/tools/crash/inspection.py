@@ -184,7 +184,12 @@ def miscarried(outbox: Path, journals: list[Journal]) -> list[str]:
 
     The minute is over at once in which nobody else takes what a mailer died with.
     """
-    run_transaction(lambda: OutboxMessage.update(due=0).where(OutboxMessage.delivered.is_null()).execute())
+
+    def let_all_be_due() -> None:
+        database.begin_immediate()
+        OutboxMessage.update(due=0).where(OutboxMessage.delivered.is_null()).execute()
+
+    run_transaction(let_all_be_due)
     until = time.monotonic() + 2 * CLAIM_SECONDS
     waiting = "SELECT COUNT(*) FROM outbox_message WHERE delivered IS NULL"
     while _count(waiting) and time.monotonic() < until:

@@ -13,7 +13,7 @@ import argon2
 
 from models import settings
 from models.account import Account
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.outbox import Notice
 from models.recovery import RecoveryCode
 from scripts.tools.enumeration.server import ACCESSID, PASSWORD, Server
@@ -114,6 +114,7 @@ def _hash_otherwise(server: Server) -> None:
     hasher = argon2.PasswordHasher(now.argon2_time_cost, now.argon2_memory_kib * 11 // 10, now.argon2_parallelism)
     account = server.register("outdated")
     with transaction():
+        database.begin_immediate()
         Account.update(password_hash=hasher.hash(PASSWORD)).where(Account.id == account.id).execute()
 
 
