@@ -11,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import Result
 
-from models import clock, settings
+from models import clock
+from models import settings as directory_settings
 from models.access_key import AccessKey
 from models.account import Account
 from models.audit import events, verification
@@ -358,12 +359,12 @@ def test_replacing_all_of_it_by_an_older_copy_shows_to_whoever_noted_the_end(cha
 
 def test_a_rotated_key_goes_on_with_the_chain(chain: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     chain(3)
-    old = settings.current.secret_key
+    old = directory_settings.current.secret_key
     new = b"another key, long enough for HMAC-SHA256, made later"
-    monkeypatch.setattr(settings, "current", replace(settings.current, secret_key=new + b"," + old))
+    monkeypatch.setattr(directory_settings, "current", replace(directory_settings.current, secret_key=new + b"," + old))
     chain(3)
     assert check()[:1] == (None,)
-    monkeypatch.setattr(settings, "current", replace(settings.current, secret_key=new))
+    monkeypatch.setattr(directory_settings, "current", replace(directory_settings.current, secret_key=new))
     found = check()
     assert (found.fault, found.checked, found.vouched) == (None, 6, 3)
     AuditEvent.update(account=9).where(AuditEvent.id == 2).execute()
@@ -374,7 +375,9 @@ def test_a_key_that_was_just_replaced_leaves_its_mark(
     chain: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain(3)
-    monkeypatch.setattr(settings, "current", replace(settings.current, secret_key=b"the key of another server" * 2))
+    monkeypatch.setattr(
+        directory_settings, "current", replace(directory_settings.current, secret_key=b"the key of another server" * 2)
+    )
     assert "key" in str(check().fault)
     chain(2)
     assert check().row == 4
@@ -387,7 +390,9 @@ def test_a_key_that_was_just_replaced_leaves_its_mark(
 def test_old_events_are_purged_from_the_front_and_the_rest_stays_verifiable(
     chain: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=1000))
+    monkeypatch.setattr(
+        directory_settings, "current", replace(directory_settings.current, audit_retention_seconds=1000)
+    )
     begin = clock.now()
     chain(7)
     monkeypatch.setattr(clock, "now", lambda: begin + 900)
@@ -409,9 +414,9 @@ def test_everything_may_be_purged_or_nothing(chain: Callable[[int], None], monke
     chain(3)
     later = clock.now() + 10**9
     monkeypatch.setattr(clock, "now", lambda: later)
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=0))
+    monkeypatch.setattr(directory_settings, "current", replace(directory_settings.current, audit_retention_seconds=0))
     assert events.purge(500) == 0
-    monkeypatch.setattr(settings, "current", replace(settings.current, audit_retention_seconds=1))
+    monkeypatch.setattr(directory_settings, "current", replace(directory_settings.current, audit_retention_seconds=1))
     with transaction():
         assert events.purge(500) == 3
     assert check().fault is None

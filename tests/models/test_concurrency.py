@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from models import settings
+from models import settings as directory_settings
 from models.account import Account
 from models.db.database import connect, database, transaction
 from models.friendship import Friendship
@@ -66,12 +66,12 @@ def staged(server: Served, environment: dict[str, str]) -> Iterator[Crowd]:
 @pytest.fixture
 def crowd(server: Served, environment: dict[str, str], staged: Crowd) -> Iterator[Crowd]:
     """Clients of a server; in the end its store is sound, and its log complains of nothing."""
-    before = settings.current
-    settings.apply(read(environment))
+    before = directory_settings.current
+    directory_settings.apply(read(environment))
     connect(server.store)
     yield staged
     database.close()
-    settings.apply(before)
+    directory_settings.apply(before)
     for words in (["db", "check"], ["audit", "verify"]):
         checked = CliRunner(env=environment).invoke(rollbook, words)
         assert checked.exit_code == 0, checked.output

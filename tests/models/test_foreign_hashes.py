@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 from starlette.testclient import TestClient
 
-from models import settings
+from models import settings as directory_settings
 from models.account import Account
 from models.db.database import database, transaction
 from models.errors import BadHash, WrongCredentials
@@ -123,7 +123,7 @@ def test_bcrypt_looks_at_72_bytes_as_it_always_did() -> None:
     ],
 )
 def test_what_is_too_costly_too_weak_or_unreadable_is_refused(hashed: str, reason: str) -> None:
-    settings.apply(settings.DirectorySettings())
+    directory_settings.apply(directory_settings.DirectorySettings())
     with pytest.raises(BadHash) as refused:
         examine(hashed)
     assert reason in str(refused.value)

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from handlers import _messages
-from models import clock, settings
+from models import clock
+from models import settings as directory_settings
 from models.account import Account
 from models.db.database import transaction
 from models.errors import PasswordCommon, PasswordIsUsername, PasswordTooShort
@@ -195,9 +196,9 @@ def test_under_documented_any_password_is_set(at: Setter, way: str, reason: str)
 def test_who_logs_in_is_never_asked_for_the_rules(
     client: TestClient, register: Callable[..., Account], settings: Settings, stem: str
 ) -> None:
-    settings.apply(replace(settings, policy="documented"))
+    directory_settings.apply(replace(settings, policy="documented"))
     register("early", "x")
-    settings.apply(settings)
+    directory_settings.apply(settings)
     assert open_clients(client)[stem].enter("early", "x")
 
 
@@ -227,10 +228,10 @@ def test_who_is_renamed_with_a_new_password_cannot_take_the_new_name_for_it(at: 
 
 @pytest.fixture
 def guarded() -> Iterator[None]:
-    before = settings.current
-    settings.apply(DirectorySettings(policy="guarded"))
+    before = directory_settings.current
+    directory_settings.apply(DirectorySettings(policy="guarded"))
     yield
-    settings.apply(before)
+    directory_settings.apply(before)
 
 
 @pytest.mark.requirement("ASVS 6.2.4", "ASVS 6.2.12", "63B blocklist")
@@ -259,7 +260,7 @@ def test_length_counts_characters_and_its_limit_is_a_setting() -> None:
         with pytest.raises(PasswordTooShort, match="at least 8"):
             password_validation.check(password)
     password_validation.check("\U0001f511" * 8)
-    settings.apply(DirectorySettings(policy="guarded", password_min_length=15))
+    directory_settings.apply(DirectorySettings(policy="guarded", password_min_length=15))
     with pytest.raises(PasswordTooShort, match="at least 15"):
         password_validation.check("correct horse")
     with pytest.raises(PasswordIsUsername):
@@ -269,13 +270,13 @@ def test_length_counts_characters_and_its_limit_is_a_setting() -> None:
 @pytest.mark.requirement("ASVS 6.2.11", "63B blocklist")
 @pytest.mark.usefixtures("guarded")
 def test_words_near_at_hand_are_refused_with_or_without_digits_around_them() -> None:
-    settings.apply(DirectorySettings(policy="guarded", password_words="Kingfisher, 王家大院的南大门"))
+    directory_settings.apply(DirectorySettings(policy="guarded", password_words="Kingfisher, 王家大院的南大门"))
     for password in ("rollbook", "RollBook2026!", "kingfisher", "1 Kingfisher 1", "王家大院的南大门88"):
         with pytest.raises(PasswordCommon):
             password_validation.check(password)
     for password in ("kingfisher blue", "my rollbook"):
         password_validation.check(password)
-    settings.apply(DirectorySettings(policy="guarded"))
+    directory_settings.apply(DirectorySettings(policy="guarded"))
     password_validation.check("kingfisher 1")
 
 
@@ -321,7 +322,7 @@ def test_a_password_is_good_for_ten_years(
 @pytest.mark.requirement("63B salt-length", "63B salt-unique", "63B salt-stored", "63B scheme-stored")
 def test_a_stored_hash_is_argon2id_with_its_cost_and_a_salt_of_its_own(settings: Settings) -> None:
     default = DirectorySettings()
-    settings.apply(replace(settings, **{name: getattr(default, name) for name in COSTS}))
+    directory_settings.apply(replace(settings, **{name: getattr(default, name) for name in COSTS}))
     first, second = hashing.hash(GOOD), hashing.hash(GOOD)
     assert first != second
     made = argon2.extract_parameters(first)

@@ -382,7 +382,7 @@ def journeys(made: subprocess.CompletedProcess[str], tmp_path_factory: pytest.Te
         reason = f"scripts/clients cannot make TypeScript clients: {made.stderr.strip()}"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("typescript")
-    for source in (ROOT / "tests" / "typescript").iterdir():
+    for source in (ROOT / "tests/process/typescript").iterdir():
         shutil.copy(source, folder)
     told = _snippet("typescript").replace('"http://127.0.0.1:8000"', "process.argv[2]")
     (folder / "readme.ts").write_text(f"{told}\nconsole.log(JSON.stringify(user.data));\n")

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from models import clock, settings
+from models import clock
+from models import settings as directory_settings
 from models.account import Account
 from models.db.database import connect, database, run_transaction
 from models.known_address import KnownAddress
@@ -271,9 +272,9 @@ def test_a_device_cookie_is_good_for_its_account_its_time_and_its_keys_only(
     assert device_cookie.read(scope, bob.id) is None
     forged = {"type": "http", "headers": [(b"cookie", f"{device_cookie.COOKIE}={cookie[:-4]}AAAA".encode())]}
     assert device_cookie.read(forged, world.alice.id) is None
-    for keys, known in ((b"x" * 32 + b"," + settings.current.secret_key, True), (b"x" * 32, False)):
+    for keys, known in ((b"x" * 32 + b"," + directory_settings.current.secret_key, True), (b"x" * 32, False)):
         with monkeypatch.context() as patch:
-            patch.setattr(settings, "current", replace(settings.current, secret_key=keys))
+            patch.setattr(directory_settings, "current", replace(directory_settings.current, secret_key=keys))
             assert bool(device_cookie.read(scope, world.alice.id)) is known
     now(NOW + 90 * 86_400)
     assert device_cookie.read(scope, world.alice.id) is None

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from models import settings
+from models import settings as directory_settings
 from models.db.database import connect, database
 from models.session import Session
 from scripts.tools.bench.fill import fill, secret
@@ -51,10 +51,10 @@ def test_a_quick_run_measures_every_operation_and_writes_it_down(tmp_path: Path)
 @pytest.fixture
 def filled(tmp_path: Path) -> Any:
     """A store as `--fill` makes it."""
-    before = settings.current
+    before = directory_settings.current
     yield fill(tmp_path / "filled", 100, 1_000, ARGON2)
     database.close()
-    settings.apply(before)
+    directory_settings.apply(before)
 
 
 @pytest.mark.once("copies a file of SQLite to PostgreSQL")
