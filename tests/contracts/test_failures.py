@@ -243,7 +243,7 @@ def test_failures_of_the_server_are_told_without_their_secrets(
 
 @pytest.mark.breaks_contract
 def test_a_refusal_that_the_spec_does_not_declare_is_a_bug_wherever_it_is_raised(
-    app: Any, client: TestClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, client: TestClient, contract_coverage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.get("/logout", params={"token": "1-OLaWfBisMY"}).status_code == 401
     operations = next(layer for layer in app.middleware_stack if isinstance(layer, OperationMiddleware))
@@ -251,7 +251,7 @@ def test_a_refusal_that_the_spec_does_not_declare_is_a_bug_wherever_it_is_raised
     operation = operations.find({"extensions": {ROUTING_CONTEXT: route}})
     monkeypatch.delitem(operation.response.checks, 401)
     expect(client.get("/logout", params={"token": "1-OLaWfBisMY"}), "bug", "dbms")
-    noted = json.loads(ledger.read_text().splitlines()[-1])
+    noted = json.loads(contract_coverage.read_text().splitlines()[-1])
     assert noted["operation"] == "log_out"
     assert noted["breach"] == "status 401 is not declared"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from models import settings as directory_settings
 from models.account import Account
 from models.audit.events import AuditEvent
 from models.db.database import database, transaction
@@ -31,7 +32,7 @@ People = Callable[..., list[Any]]
 def few(settings: Settings) -> None:
     """Allow few of everything."""
     most = dict.fromkeys(["max_sessions", "max_friends", "max_applications", "max_invitations", "max_page_size"], MOST)
-    settings.apply(replace(settings, **most))
+    directory_settings.apply(replace(settings, **most))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from handlers import signed
 from models import clock
+from models import settings as directory_settings
 from models.access_key import AccessKey
 from models.account import Account
 from models.db.database import database, transaction
@@ -80,7 +81,7 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def datasvr(settings: Settings) -> None:
     """The data server that the document names."""
-    settings.apply(replace(settings, datasvr="datasvr.cn"))
+    directory_settings.apply(replace(settings, datasvr="datasvr.cn"))
 
 
 @pytest.fixture
@@ -574,7 +575,7 @@ def test_login_tells_only_what_is_set(ask: Ask, settings: Settings) -> None:
     assert (bob.display_name, bob.property) == (None, None)
     token = answer["token"]
     ask("update", token=token, domain="", alias="鲍勃", property='{"level": 3}')
-    settings.apply(replace(settings, datasvr="datasvr.cn"))
+    directory_settings.apply(replace(settings, datasvr="datasvr.cn"))
     answer = ask("login", userid="bob", password="123456").json()
     assert list(answer) == ["userid", "token", "alias", "property", "datasvr"]
     assert (answer["alias"], answer["property"]) == ("鲍勃", '{"level": 3}')
@@ -747,11 +748,11 @@ def test_a_derived_accesskey_signs_as_long_as_the_secret_key_that_it_was_made_wi
     assert again.accesskey != before
     issued = again.accesskey
     fresh = b"another secret key of the server"
-    settings.apply(replace(settings, secret_key=b"%s,%s" % (fresh, settings.secret_keys[0])))
+    directory_settings.apply(replace(settings, secret_key=b"%s,%s" % (fresh, settings.secret_keys[0])))
     assert again.accesskey != issued
     assert again.has_signed("a message", sign("a message", issued))
     assert again.has_signed("a message", sign("a message", again.accesskey))
-    settings.apply(replace(settings, secret_key=fresh))
+    directory_settings.apply(replace(settings, secret_key=fresh))
     assert not again.has_signed("a message", sign("a message", issued))
     assert AccessKey.find(ACCESSID).accesskey == ACCESSKEY
 

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from typer.testing import Result
 
 from handlers import _messages as words
+from models import settings as directory_settings
 from models.account import Account
 from models.db.database import transaction
 from models.messages import FOLDER, LANGUAGES, changed
@@ -127,7 +128,7 @@ def test_every_language_has_the_same_notices_with_the_same_values() -> None:
 def test_notices_speak_the_language_of_the_setting(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, language: str, code: str, link: str, password: str
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, language=language))
+    monkeypatch.setattr(directory_settings, "current", replace(settings, language=language))
     assert words.code("637845").body.startswith(code)
     assert words.link("abc").subject == link
     assert "?code=abc" in words.link("abc").body

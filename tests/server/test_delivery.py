@@ -21,6 +21,7 @@ import trustme
 from typer.testing import Result
 
 from models import clock
+from models import settings as directory_settings
 from models.cleanup import purge
 from models.db.database import database, transaction
 from models.outbox import KEPT_SECONDS, LONGEST_PAUSE, Notice, OutboxMessage
@@ -316,7 +317,7 @@ def test_a_receiver_whose_certificate_nobody_vouches_for_gets_nothing(
 def test_pauses_double_up_to_an_hour_and_then_a_message_is_given_up(
     make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=13))
+    monkeypatch.setattr(directory_settings, "current", replace(settings, delivery_max_attempts=13))
     mailer = make_mailer(smtp_url="smtp+plain://localhost:9")
     post()
     pauses = []
@@ -342,7 +343,7 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=1))
+    monkeypatch.setattr(directory_settings, "current", replace(settings, delivery_max_attempts=1))
     sealed = seal("digits", 6)
     post("sms", MOBILE, f"code {sealed}")
     post(recipient=ALICE)
@@ -364,7 +365,7 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
     assert operate("outbox", "retry", "1").stdout == "1 due again\n"
     assert operate("outbox", "retry", "--all").stdout == "1 due again\n"
     (settings.data / "outbox").unlink()
-    settings.apply(settings)
+    directory_settings.apply(settings)
     assert make_mailer().deliver_due() == 2
     assert [row["state"] for row in json.loads(operate("outbox", "list", "--json").stdout)] == ["delivered"] * 2
     assert operate("outbox", "retry", "1").exit_code == 1, "delivered once is enough"
@@ -374,7 +375,7 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
 def test_what_was_given_up_is_forgotten_after_a_week(
     make_mailer: Callable[..., Mailer], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "current", replace(settings, delivery_max_attempts=1))
+    monkeypatch.setattr(directory_settings, "current", replace(settings, delivery_max_attempts=1))
     post()
     assert make_mailer(smtp_url="smtp+plain://localhost:9").deliver_due() == 0
     post()
