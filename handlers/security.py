@@ -100,12 +100,14 @@ def signed_authorization(value: str, request: Any) -> dict[str, Any]:
 def _check_signature(request: Any, accessid: str, signature: str, middle: str) -> dict[str, Any]:
     """Check who signed and what was signed. middle: the lines between verb and path."""
     action = _first_values(request).get("action", "")
-    message = f"{request.method}\n{middle}\n{request.scope['path']}{action}"
+    path = request.scope["path"]
+    # behind a proxy that has the server below a path, some sign the document's path, others that of their URL
+    messages = [f"{request.method}\n{middle}\n{one}{action}" for one in (path, settings.current.public_path + path)]
     try:
         key = AccessKey.find(accessid)
     except KeyNotFound:
         raise Unauthorized(signed.UNKNOWN_KEY) from None
-    if not key.has_signed(message, signature):
+    if not any(key.has_signed(message, signature) for message in messages):
         raise Unauthorized("signature不正确")
     return {"accessid": accessid, "key": key}
 

@@ -6,6 +6,7 @@ as `ROLLBOOK_<FIELD>`.
 
 import os
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -19,7 +20,7 @@ class DirectorySettings:
     policy: str = "documented"
     """Who may call what: `documented` or `guarded`."""
     public_url: str = "http://127.0.0.1:8000"
-    """Address under which people reach the server; mailed links start with it."""
+    """Address under which people reach the server, which may end with a path; mailed links start with it."""
     password_min_length: int = 8
     """Fewest characters of a password that is set under the policy `guarded`."""
     password_words: str = ""
@@ -74,6 +75,11 @@ class DirectorySettings:
     argon2_time_cost: int = 2
     argon2_memory_kib: int = 19_456
     argon2_parallelism: int = 1
+
+    @property
+    def public_path(self) -> str:
+        """Return the path of the public address, without a slash at its end; empty where a proxy puts none before."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def secret_keys(self) -> tuple[bytes, ...]:

@@ -12,7 +12,9 @@ from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import StoreTooNew, migrate
 from models.settings import apply
 from server.app import create_app
+from server.connection.public_url import check_path
 from server.connection.worker import Worker
+from server.docs.pages import PATHS
 from server.settings import SettingError, Settings, read
 from server.specs import load_contracts
 from server.telemetry.logs import GunicornLog, configure
@@ -84,10 +86,21 @@ def warn_of_openness(settings: Settings) -> None:
         )
 
 
+def check_public_path(settings: Settings) -> None:
+    """Hold the path of the public address against those of contracts and pages. Raises SettingError."""
+    contracts = load_contracts()
+    served = [contract.base_path + path for contract in contracts for path in contract.document["paths"]]
+    try:
+        check_path(settings.public_path, [*served, *PATHS])
+    except ValueError as error:
+        raise SettingError(f"ROLLBOOK_PUBLIC_URL: {error}") from None
+
+
 def main() -> None:
     """Serve until told to stop; a wrong setting ends with one line."""
     try:
         settings = read()
+        check_public_path(settings)
         configure(settings.log_level)
         apply(settings)
         connect(settings.database_url)

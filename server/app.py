@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
             task.stop()
         executors.close()
 
-    operations = OperationMiddleware(pages(contracts, executors))
+    operations = OperationMiddleware(pages(contracts, executors, settings.public_path))
     app = ConnexionMiddleware(
         operations,
         lifespan=lifespan,

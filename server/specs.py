@@ -33,6 +33,13 @@ class Contract:
         url: str = self.document["servers"][0]["url"]
         return url.rstrip("/")
 
+    def published(self, base: str) -> dict[str, Any]:
+        """Return the document for readers who reach the server below a path."""
+        servers = [
+            {**server, "url": f"{base}{server['url'].rstrip('/')}" or "/"} for server in self.document["servers"]
+        ]
+        return {**self.document, "servers": servers}
+
     @property
     def headers(self) -> dict[str, str]:
         """Return the headers of every answer."""

@@ -132,17 +132,28 @@ def wait_for(answer: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def run_proxy(name: str, folder: Path, *urls: str) -> Iterator[Proxy]:
-    """Run a proxy in front of these servers, until the context ends."""
-    port, log = free_port(), folder / f"{name}.log"
+def run_proxy(
+    name: str, folder: Path, *urls: str, port: int | None = None, path: str = "", strips: bool = False
+) -> Iterator[Proxy]:
+    """Run a proxy in front of these servers, until the context ends.
+
+    port: default: a free one. path: below which nginx has them. strips: whether nginx takes it off.
+    """
+    port, log = port or free_port(), folder / f"{name}.log"
     command, given = PROXIES[name](folder, port, [url.removeprefix("http://") for url in urls])
+    if path:
+        file = folder / "nginx.conf"
+        changes = {"location / {": f"location {path}/ {{", "~ ^/+(": f"~ ^/+{path[1:]}/+("}
+        if strips:
+            changes["http://rollbook;"] = "http://rollbook/;"
+        file.write_text(replaced(file.read_text(), changes))
     with (folder / "output").open("wb") if name == "nginx" else log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | given, stdout=output, stderr=subprocess.STDOUT)
         try:
             trust = ssl.create_default_context(cafile=str(folder / "crt"))
             proxy = Proxy(f"https://127.0.0.1:{port}", trust, log)
             with httpx2.Client(base_url=proxy.url, verify=trust) as client:
-                wait_for(lambda: client.get("/docs").status_code == 200)
+                wait_for(lambda: client.get(f"{path}/docs").status_code == 200)
             yield proxy
         finally:
             process.terminate()

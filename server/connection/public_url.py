@@ -1,8 +1,11 @@
 """The address under which people reach the server, which a proxy may have put below a path."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
+
+from starlette.types import Scope
 
 from server.connection.client_ip import read_address
 
@@ -15,12 +18,11 @@ UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 class PublicURL:
     """The parts of the address.
 
-    origin: as browsers write it. host: without port and brackets. path: empty, or from its slash on, none at its end.
+    origin: as browsers write it. host: without port and brackets.
     """
 
     origin: str
     host: str
-    path: str
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -43,4 +45,22 @@ class PublicURL:
         if not UNRESERVED.issuperset(path) or {"", ".", ".."} & set(path.split("/")[1:]):
             raise ValueError("a path of plain segments is expected, such as /accounts")
         where = f"[{host}]" if ":" in host else host
-        return cls(f"{scheme}://{where}" + (f":{port}" if port not in (None, PORTS[scheme]) else ""), host, path)
+        return cls(f"{scheme}://{where}" + (f":{port}" if port not in (None, PORTS[scheme]) else ""), host)
+
+
+def check_path(path: str, served: Iterable[str]) -> None:
+    """Hold the path of the address against those that are served: one must not be taken for the other.
+
+    Raises ValueError.
+    """
+    first = path.split("/")[1:2]
+    if first in ([*one.split("/")[1:2]] for one in served):
+        raise ValueError(f"a path is expected that the server has no use for itself, other than /{first[0]}")
+
+
+def strip_path(scope: Scope, path: str) -> None:
+    """Take the path of the address off a request, where the proxy left it on."""
+    before = f"{path}/".encode()
+    if scope["raw_path"].startswith(before):
+        scope["raw_path"] = scope["raw_path"][len(before) - 1 :]
+        scope["path"] = scope["path"][len(path) :]

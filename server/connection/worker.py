@@ -13,6 +13,7 @@ from gunicorn.workers import gasgi
 
 from server.connection.allowed_hosts import allowed_hosts
 from server.connection.client_ip import client_scheme
+from server.connection.public_url import strip_path
 from server.contract.response import serialize
 
 LOOK_SECONDS = 1.0
@@ -93,10 +94,12 @@ class Connection(ASGIProtocol):
         return skip
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
-        """Tell the application what the client used, which is not what the proxy uses."""
+        """Tell the application of scheme and path as the client means them, not as the proxy has them."""
         scope = super()._build_http_scope(request, sockname, peername)
         if self.worker.proxies:
             scope["scheme"] = client_scheme(scope, self.worker.proxies)
+        if self.worker.public_path:
+            strip_path(scope, self.worker.public_path)
         return scope
 
     def _on_message_complete(self) -> None:
@@ -192,6 +195,7 @@ class Worker(gasgi.ASGIWorker):
         self.connections: set[Connection] = set()
         self.is_own_host = allowed_hosts(settings)
         self.proxies = settings.trusted_networks
+        self.public_path = settings.public_path
 
     def init_process(self) -> None:
         """Begin to work, with as many files open as connections may need."""

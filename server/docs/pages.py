@@ -26,7 +26,7 @@ from server.specs import LOCAL, Contract
 EXPLORER = Path(__file__).with_name("explorer")
 SITE = Path(__file__).parents[2] / "build/site"
 """The documentation site, once `scripts/docs` has built it."""
-GUIDE = '<p>More than can be tried is told in the <a href="/docs/">documentation</a>.</p>'
+PATHS = ("/healthz", "/readyz", "/docs", "/specs")
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": (
@@ -71,24 +71,26 @@ def _is_ready() -> bool:
         return False
 
 
-def pages(contracts: list[Contract], executors: Executors) -> Router:
-    """Return the router of all pages."""
+def pages(contracts: list[Contract], executors: Executors, base: str = "") -> Router:
+    """Return the router of all pages. base: the path below which a proxy has them."""
     by_stem = {contract.stem: contract for contract in contracts}
     stems = list(by_stem)
-    entries = "\n".join(_entry(contract) for contract in contracts)
+    entries = "\n".join(_entry(contract, base) for contract in contracts)
+    documents = {contract.stem: contract.published(base) for contract in contracts}
+    guide = f'<p>More than can be tried is told in the <a href="{base}/docs/">documentation</a>.</p>'
 
     @cache
     def index(guide: str) -> str:
-        return _fill("index.html", chooser=_chooser(stems), entries=entries, guide=guide)
+        return _fill("index.html", base=base, chooser=_chooser(stems, base), entries=entries, guide=guide)
 
     @cache
     def as_json(stem: str) -> bytes:
-        return json.dumps(by_stem[stem].document, ensure_ascii=False).encode()
+        return json.dumps(documents[stem], ensure_ascii=False).encode()
 
     @cache
     def as_yaml(stem: str) -> bytes:
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        text: str = yaml.dump(by_stem[stem].document, Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
+        text: str = yaml.dump(documents[stem], Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
         return text.encode()
 
     def known(request: Request) -> Contract:
@@ -98,10 +100,10 @@ def pages(contracts: list[Contract], executors: Executors) -> Router:
         return contract
 
     async def show_start(request: Request) -> Response:
-        return RedirectResponse("/docs", headers=HEADERS)
+        return RedirectResponse(f"{base}/docs", headers=HEADERS)
 
     async def show_index(request: Request) -> Response:
-        return HTMLResponse(index(GUIDE if (SITE / "index.html").exists() else ""), headers=HEADERS)
+        return HTMLResponse(index(guide if (SITE / "index.html").exists() else ""), headers=HEADERS)
 
     async def show_page(request: Request) -> Response:
         path = request.path_params["path"]
@@ -111,7 +113,9 @@ def pages(contracts: list[Contract], executors: Executors) -> Router:
 
     def show_contract(contract: Contract) -> Response:
         title = escape(contract.document["info"]["title"])
-        page = _fill("contract.html", stem=contract.stem, title=title, chooser=_chooser(stems, contract.stem))
+        page = _fill(
+            "contract.html", stem=contract.stem, title=title, base=base, chooser=_chooser(stems, base, contract.stem)
+        )
         return HTMLResponse(page, headers=HEADERS)
 
     async def send_json(request: Request) -> Response:
@@ -147,18 +151,18 @@ def pages(contracts: list[Contract], executors: Executors) -> Router:
     )
 
 
-def _chooser(stems: list[str], shown: str | None = None) -> str:
+def _chooser(stems: list[str], base: str, shown: str | None = None) -> str:
     """Return the links to all contracts; the one that is shown is marked."""
     marks = {shown: ' aria-current="page"'}
-    return "\n".join(f'<a href="/docs/{stem}"{marks.get(stem, "")}>{stem}</a>' for stem in stems)
+    return "\n".join(f'<a href="{base}/docs/{stem}"{marks.get(stem, "")}>{stem}</a>' for stem in stems)
 
 
-def _entry(contract: Contract) -> str:
+def _entry(contract: Contract, base: str) -> str:
     info = contract.document["info"]
     acts = _count_acts(contract.document)
     operations = f"{acts} operation" if acts == 1 else f"{acts} operations"
     text = {"title": escape(info["title"]), "version": escape(info["version"].removeprefix("v"))}
-    return _fill("entry.html", stem=contract.stem, operations=operations, **text)
+    return _fill("entry.html", base=base, stem=contract.stem, operations=operations, **text)
 
 
 def _count_acts(document: dict[str, Any]) -> int:

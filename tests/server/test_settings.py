@@ -108,7 +108,7 @@ def test_the_public_address_is_taken_apart_as_browsers_do(
     environment: dict[str, str], url: str, origin: str, path: str
 ) -> None:
     settings = read({**environment, "ROLLBOOK_PUBLIC_URL": url})
-    assert (settings.public.origin, settings.public.path) == (origin, path)
+    assert (settings.public.origin, settings.public_path) == (origin, path)
     assert settings.origins == [origin]
 
 
