@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -93,7 +94,8 @@ class Served:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let scripts/fuzz take more steps than the suite does."""
+    """Let scripts/fuzz take more steps than the suite does, and leave out what starts processes."""
+    parser.addoption("--fast", action="store_true", help="only what starts no process: no server, browser, database")
     parser.addoption(
         "--steps", type=int, default=110, help="steps of the state machine under each policy (default: 110)"
     )
@@ -112,12 +114,30 @@ def runs_on_both(item: pytest.Item) -> bool:
     return "engine" in getattr(item, "fixturenames", ()) and item.get_closest_marker("once") is None
 
 
+def starts_process(item: pytest.Item) -> bool:
+    """Tell whether a test starts a process: by its folder, its mark, or a server that it asks for."""
+    folder = item.path.parent.name == "process"
+    return folder or "serve" in getattr(item, "fixturenames", ()) or item.get_closest_marker("process") is not None
+
+
+def refuse_process(event: str, _: Any) -> None:
+    """Fail a test of the fast part that starts a process all the same."""
+    if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
+        raise AssertionError("starts a process: belongs into tests/process, or needs the mark `process`")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave to the first engine what runs once; run what looks back on all other tests after them."""
     asked = config.option
-    narrowed = asked.keyword or asked.markexpr or asked.deselect or getattr(asked, "lf", False)  # a plugin's option
+    narrowed = (
+        asked.fast or asked.keyword or asked.markexpr or asked.deselect or getattr(asked, "lf", False)
+    )  # a plugin's option
     files = {item.path for item in items}
     config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.rglob("test_*.py"))
+    if asked.fast:
+        config.hook.pytest_deselected(items=[item for item in items if starts_process(item)])
+        items[:] = [item for item in items if not starts_process(item)]
+        sys.addaudithook(refuse_process)
     if STORE != "sqlite":
         config.hook.pytest_deselected(items=[item for item in items if not runs_on_both(item)])
         items[:] = filter(runs_on_both, items)

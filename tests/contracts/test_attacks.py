@@ -50,6 +50,7 @@ def send(server: Served, request: str) -> list[str]:
     return re.findall(r"HTTP/1\.[01] \d\d\d", answer.decode("latin-1"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "head",
     [
@@ -73,11 +74,13 @@ def test_no_request_is_smuggled_in_behind_another(server: Served, head: str) -> 
     assert answers[0].rpartition(" ")[2] in ("400", "501")
 
 
+@pytest.mark.process
 def test_a_body_that_nobody_asked_for_is_no_request(server: Served) -> None:
     framed = f"GET /v1/auth HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(HIDDEN)}\r\n\r\n"
     assert send(server, framed + HIDDEN) == ["HTTP/1.1 401"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("request_line", "answer"),
     [
@@ -230,6 +233,7 @@ def test_a_body_in_disguise_is_not_read(
     assert Account.select().count() == 0
 
 
+@pytest.mark.process
 def test_a_name_with_line_breaks_adds_nothing_to_a_mail(server: Served) -> None:
     for number, line_break in enumerate("\u2028\u2029"):
         body = {

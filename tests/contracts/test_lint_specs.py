@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from scripts.tools.journeys import redocly
@@ -23,6 +24,7 @@ def test_every_exception_is_about_something_that_is_there() -> None:
             assert point(document, place.removeprefix("#")) is not ABSENT, (name, place)
 
 
+@pytest.mark.process
 def test_specs_and_journeys_keep_every_recommended_rule() -> None:
     require()
     ran = redocly.lint(*SPECS, *(journey.file for journey in JOURNEYS.values()))
@@ -31,6 +33,7 @@ def test_specs_and_journeys_keep_every_recommended_rule() -> None:
         assert f"{file.relative_to(redocly.ROOT)}: validated" in ran.stdout
 
 
+@pytest.mark.process
 def test_a_wrong_example_and_a_step_that_is_no_step_are_found(tmp_path: Path) -> None:
     require()
     folder = tmp_path / "specs"

@@ -301,9 +301,10 @@ LONG = "".join(map(chr, range(32, 127))) + " Ångström 密码 \U0001f511 " + "x
 def test_a_password_is_checked_as_it_was_typed(client: TestClient, stem: str) -> None:
     door = open_clients(client)[stem]
     assert door.succeeded(door.register("alice", LONG))
-    for wrong in (LONG[:-1], LONG[:72], LONG.strip(), LONG.swapcase(), unicodedata.normalize("NFD", LONG)):
+    for wrong in (LONG[:-1], LONG[:72], LONG.strip(), LONG.swapcase()):
         assert not door.enter("alice", wrong)
-    assert door.enter("alice", LONG)
+    for same in (LONG, unicodedata.normalize("NFD", LONG)):  # keyboards differ in how they compose a letter
+        assert door.enter("alice", same)
 
 
 @pytest.mark.requirement("ASVS 6.2.10", "63B rotation")

@@ -47,6 +47,7 @@ def _come_to_terms(server: Served) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.process
 def test_of_ten_that_start_together_one_migrates(store: PostgresServer) -> None:
     def migrate(_: int) -> int:
         command = [sys.executable, "-c", MIGRATE, store.url]
@@ -112,6 +113,7 @@ def _slow(store: PostgresServer, how: str) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.process
 def test_finding_the_leader_takes_of_the_time_that_the_store_may_take(store: PostgresServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{store.port}"
@@ -167,6 +169,7 @@ def test_a_commit_that_no_standby_confirms_is_not_acknowledged(
     assert _register(server, "bob").json()["code"] == "OK"
 
 
+@pytest.mark.process
 def test_units_that_conflict_are_repeated_until_each_had_its_turn(store: PostgresServer) -> None:
     connect(f"{store.url}?options=-c%20default_transaction_isolation%3Dserializable")
     migrate()

@@ -133,6 +133,7 @@ def test_a_backup_is_private_and_replaced_by_force_only(operate: Operate, backup
     assert [file.name for file in backup.parent.iterdir() if file.name.startswith(".")] == []
 
 
+@pytest.mark.process
 def test_a_backup_is_of_one_moment_while_others_write(
     operate: Operate, settings: Settings, register: Register, tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def test_only_the_last_newline_is_not_part_of_a_password(answer: Callable[..., A
     assert Account.authenticate("alice", " a \n").username == "alice"
 
 
+@pytest.mark.process
 def test_a_password_is_asked_for_twice_and_never_shown(environment: dict[str, str]) -> None:
     words = ["account", "create", "alice", "--json"]
     code, stdout, shown = at_terminal(environment, words, "correct horse\ncorrect horse\n")
@@ -268,6 +269,7 @@ def test_a_new_password_ends_all_sessions(answer: Callable[..., Any], client: Te
     assert Session.select().count() == 0
 
 
+@pytest.mark.process
 def test_an_account_is_deleted_after_asking(
     environment: dict[str, str], answer: Callable[..., Any], alice: Any
 ) -> None:
@@ -466,6 +468,7 @@ def test_a_project_is_listed_with_its_owner_and_counts(
     assert "maximum" in refusal(rollbook("project", "export", str(2**63), "nowhere"), code=2)
 
 
+@pytest.mark.process
 def test_a_bar_is_shown_at_a_terminal_only(
     environment: dict[str, str], import_rows: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -565,6 +568,7 @@ def test_a_wrong_setting_is_told_by_its_name(environment: dict[str, str]) -> Non
     assert refusal(result) == "ROLLBOOK_BIND: host:port is expected"
 
 
+@pytest.mark.process
 def test_the_program_answers_in_utf_8_and_ends_with_a_code(environment: dict[str, str]) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "server.cli", *words]
@@ -577,6 +581,7 @@ def test_the_program_answers_in_utf_8_and_ends_with_a_code(environment: dict[str
     assert (failed.stdout, failed.stderr) == (b"", b"rollbook: no account has this id or username\n")
 
 
+@pytest.mark.process
 def test_files_are_named_from_where_the_operator_stands(
     environment: dict[str, str], tmp_path: Path, alice: Any
 ) -> None:

@@ -111,6 +111,7 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
 # --- SMTP ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_mail_goes_out_encrypted_and_with_a_password(
@@ -134,6 +135,7 @@ def test_an_address_beyond_ascii_goes_out_too(mail: MailServer, make_mailer: Cal
     assert mail.recipients == [["张三@例子.中国"]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
     trust: ssl.SSLContext, make_mailer: Callable[..., Mailer], scheme: str
@@ -145,6 +147,7 @@ def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
     assert str(message().error).startswith("SSLCertVerificationError")
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("trusted")
 def test_a_certificate_of_another_name_is_not_accepted(
     authority: trustme.CA, make_mailer: Callable[..., Mailer]
@@ -157,6 +160,7 @@ def test_a_certificate_of_another_name_is_not_accepted(
     assert (server.mails, server.contract.security) == ([], [])
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("trusted")
 def test_without_starttls_neither_password_nor_mail_is_sent(make_mailer: Callable[..., Mailer]) -> None:
     with serving_mail(None) as server:

@@ -93,6 +93,7 @@ def all_at_once(crowd: httpx2.Client, request: dict[str, Any]) -> list[httpx2.Re
         return list(pool.map(send, range(CLIENTS)))
 
 
+@pytest.mark.process
 @pytest.mark.requirement("ASVS 6.3.1", "ASVS 6.6.3", "63B limited")
 @pytest.mark.parametrize("limit", LIMITS, ids=str)
 def test_of_fifty_clients_at_once_exactly_those_pass_who_may(
@@ -341,6 +342,7 @@ def test_clients_of_one_ipv6_network_count_as_one(app: Any, world: World) -> Non
     assert TestClient(app, client=("2001:db8:0:1::1", 1)).request(**request).status_code == 200
 
 
+@pytest.mark.process
 def test_a_claimed_address_counts_only_where_the_proxy_is_trusted(
     client: TestClient, world: World, two_workers: tuple[Served, World], crowd: httpx2.Client
 ) -> None:

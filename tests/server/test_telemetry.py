@@ -135,6 +135,7 @@ def test_a_trace_is_logged_without_the_message_of_its_exception() -> None:
     assert PASSWORD not in written.getvalue()
 
 
+@pytest.mark.process
 def test_a_person_at_a_terminal_reads_text(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -275,6 +276,7 @@ def test_messages_that_wait_are_counted(settings: Any) -> None:
     assert OutboxMessage.given_up() == {"mail": 1, "sms": 0}
 
 
+@pytest.mark.process
 def test_an_address_for_metrics_that_is_taken_ends_the_start_with_its_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -369,6 +371,7 @@ def test_a_collector_that_is_away_hinders_nothing(serve: Callable[..., Served]) 
     assert httpx2.get(f"{server.url}/user/other", params={"action": "get_friends"}).status_code == 200
 
 
+@pytest.mark.process
 def test_a_server_without_metrics_and_traces_loads_neither_library() -> None:
     asked = "import sys, server.__main__; print({'prometheus_client', 'opentelemetry.sdk'} & sys.modules.keys())"
     ran = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -57,6 +57,7 @@ def filled(tmp_path: Path) -> Any:
     directory_settings.apply(before)
 
 
+@pytest.mark.process
 @pytest.mark.once("copies a file of SQLite to PostgreSQL")
 def test_on_postgresql_each_server_gets_a_database_of_its_own(
     filled: Any, postgres: PostgresServer, tmp_path: Path

@@ -116,6 +116,7 @@ def test_an_admin_is_told(client: TestClient, alice: Account, register: Register
 # --- what scripts/enumeration measures, but for the time ---------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.once("what is told does not depend on the store")
 @pytest.mark.requirement("ASVS 6.3.8")
 def test_no_answer_differs_between_known_and_unknown(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 ROOMS = ("handlers", "models", "scripts", "server", "tests")
@@ -13,6 +15,7 @@ OVERLOOKED = re.compile(r"# noqa: [A-Z0-9, ]*\bS\d{3}\b(?P<why>\s+#.+)?")
 LINT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
 
 
+@pytest.mark.process
 def test_the_security_linter_is_on_and_finds_what_it_is_for(tmp_path: Path) -> None:
     assert "S" in LINT["select"]
     assert not any(rule.startswith("S") and rule[1:].isdigit() for rule in LINT["ignore"])

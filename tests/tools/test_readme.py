@@ -46,6 +46,7 @@ def test_every_contract_has_its_row() -> None:
     assert rows == {contract.stem for contract in load_contracts()}
 
 
+@pytest.mark.process
 def test_every_room_of_the_house_is_on_the_map() -> None:
     listed = set(re.findall(r"^(\w+)/ ", README.partition("## The house")[2], re.MULTILINE))
     # whichever git is on the PATH
