@@ -64,7 +64,7 @@ def marked(folder: Path = TESTS) -> dict[str, tuple[str, ...]]:
     """Return what each test says that it shows: `test_x.py::test_name` -> requirements."""
     return {
         f"{file.name}::{test.name}": claims
-        for file in sorted(folder.glob("test_*.py"))
+        for file in sorted(folder.rglob("test_*.py"))
         if f"mark.{MARKER}(" in (text := file.read_text("utf-8"))
         for test in ast.parse(text).body
         if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and (claims := tuple(_claims(test)))
