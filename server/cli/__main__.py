@@ -1,7 +1,10 @@
 """Put the nouns together: `rollbook account|session|key|project|outbox|audit|db ...`."""
 
+from typing import Annotated
+
 import typer
 
+from server import __version__
 from server.cli import account, audit, db, key, outbox, project, session
 from server.cli.failure import OneLine
 
@@ -24,10 +27,28 @@ Examples:
 app = typer.Typer(
     cls=OneLine,
     help=HELP,
-    add_completion=False,
+    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=tell_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a noun."""
+
+
 for noun in (account, session, key, project, outbox, audit, db):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 

@@ -19,6 +19,7 @@ from swagger_ui_bundle import swagger_ui_path
 from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import fits
+from server import __version__
 from server.contract.executors import Executors
 from server.contract.validation import merge
 from server.specs import LOCAL, Contract
@@ -125,7 +126,7 @@ def pages(contracts: list[Contract], executors: Executors, base: str = "") -> Ro
         return Response(as_yaml(known(request).stem), media_type="application/yaml", headers=HEADERS)
 
     async def tell_health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"}, headers=HEADERS)
+        return JSONResponse({"status": "ok", "version": __version__}, headers=HEADERS)
 
     async def tell_readiness(request: Request) -> Response:
         ready = await executors.run(_is_ready, hashes=False)

@@ -23,6 +23,7 @@ from models.account import Account
 from models.errors import DirectoryError
 from models.project import Project
 from models.session import Session
+from server import __version__
 from server.cli import graph, listing
 from server.cli.__main__ import app
 from server.settings import Settings
@@ -592,3 +593,20 @@ def test_files_are_named_from_where_the_operator_stands(
         [*command, "--entities", "e.json"], cwd=ROOT, env=from_there, capture_output=True, check=False
     )
     assert (done.stdout, done.stderr) == (b"1\n", b"")
+
+
+def test_the_command_tells_its_version_and_the_project_has_the_same(operate: Callable[..., Result]) -> None:
+    assert operate("--version").output == f"{__version__}\n"
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_without_a_word_the_command_says_what_it_can_do(operate: Callable[..., Result]) -> None:
+    shown = operate().output
+    assert all(noun in shown for noun in ("account", "session", "audit", "db"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_the_command(operate: Callable[..., Result], shell: str) -> None:
+    shown = operate("--show-completion", shell)
+    assert shown.exit_code == 0
+    assert "rollbook" in shown.output

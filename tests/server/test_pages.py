@@ -12,6 +12,7 @@ import yaml
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
+from server import __version__
 from server.docs.pages import EXPLORER
 from tests.conftest import Served
 
@@ -200,7 +201,7 @@ def test_an_asset_that_the_browser_has_is_not_sent_again(client: TestClient) -> 
 
 
 def test_the_server_says_that_it_serves(client: TestClient) -> None:
-    assert get(client, "/healthz").json() == {"status": "ok"}
+    assert get(client, "/healthz").json() == {"status": "ok", "version": __version__}
 
 
 def test_head_over_a_socket_sends_no_body(serve: Any) -> None:
