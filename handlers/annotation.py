@@ -19,7 +19,7 @@ from models.errors import (
     NotAMember,
     NotFriends,
     Oneself,
-    PasswordCommon,
+    PasswordGuessable,
     PasswordIsUsername,
     PasswordTooShort,
     ProjectNotFound,
@@ -225,7 +225,7 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
 
 UNFORESEEN: dict[type[Exception], tuple[int, str]] = {
     PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
-    PasswordCommon: (400, "密码过于常见"),
+    PasswordGuessable: (400, "密码太容易被猜到"),
     PasswordIsUsername: (400, "密码不能与用户id相同"),
     TooManyFriends: (400, "好友数已达上限"),
     TooManyApplications: (400, "好友申请数已达上限"),

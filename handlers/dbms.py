@@ -8,7 +8,7 @@ from models.errors import (
     AccountNotFound,
     EmailTaken,
     InvalidSession,
-    PasswordCommon,
+    PasswordGuessable,
     PasswordIsUsername,
     PasswordTooShort,
     PermissionDenied,
@@ -83,7 +83,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     UsernameReserved: (409, "Username reserved", "This word belongs to a path."),
     EmailTaken: (409, "Email taken", "Another user has this e-mail address."),
     PasswordTooShort: (400, "Password too short", "A password has at least {shortest} characters."),
-    PasswordCommon: (400, "Password too common", "This password is one of the most common ones."),
+    PasswordGuessable: (400, "Password too guessable", "This password is among those that are guessed first."),
     PasswordIsUsername: (400, "Password is username", "The password must not be the username."),
 }
 """Refusal -> status, title, detail. The problem type is made of the title."""

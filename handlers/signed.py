@@ -43,7 +43,7 @@ FAILURES: dict[type[Exception], Words] = {
     errors.InvalidSession: Words(200, 1003, "token无效或已过期"),
     errors.AccountNotFound: Words(200, 1003, "token无效或已过期"),  # deleted while the request ran
     errors.PasswordTooShort: Words(200, 1005, "密码过短"),
-    errors.PasswordCommon: Words(200, 1006, "密码过于常见"),
+    errors.PasswordGuessable: Words(200, 1006, "密码太容易被猜到"),
     errors.PasswordIsUsername: Words(200, 1007, "密码不能与userid相同"),
     errors.PermissionDenied: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),

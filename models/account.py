@@ -28,6 +28,8 @@ from models.passwords import hashing
 LARGEST_ID = 2**63 - 1
 CONTACT = ("username_key", "email_key", "mobile_key")
 """What an account is found and reached by."""
+KNOWN_OF_OWNER = ("display_name", "email", "mobile")
+"""What nobody takes for a password, since others know it too."""
 UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile_key": MobileTaken}
 
 
@@ -82,7 +84,7 @@ class Account(Model):
         Raises PasswordRefused, UsernameTaken (UsernameReserved for what no path carries), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **profile})
-        hashed = hashing.hash_new(password, username)
+        hashed = hashing.hash_new(password, username, words=map(profile.get, KNOWN_OF_OWNER))
         database.begin_immediate()
         now = clock.now()
         holder = _claim(columns, discreet)
@@ -216,7 +218,7 @@ class Account(Model):
         if not hashing.verify(current, old):
             note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
-        hashed = hashing.hash_new(new, self.username)
+        hashed = self.hash_new(new)
         if not self._store_hash(hashed, current):
             note_refusal(Event.PASSWORD_REFUSED, self.id)
             raise WrongPassword
@@ -227,7 +229,13 @@ class Account(Model):
 
         username: the one that the account is about to get, if another. Raises PasswordRefused.
         """
-        self.store_password(hashing.hash_new(new, self.username, username or self.username), keep)
+        self.store_password(self.hash_new(new, *filter(None, [username])), keep)
+
+    def hash_new(self, password: str, *usernames: str) -> str:
+        """Hash a password that is about to be the account's. Raises PasswordRefused."""
+        return hashing.hash_new(
+            password, self.username, *usernames, words=map(self.__data__.__getitem__, KNOWN_OF_OWNER)
+        )
 
     def store_password(self, hashed: str, keep: Any = None) -> None:
         """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""

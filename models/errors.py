@@ -6,7 +6,7 @@ DirectoryError
 ├── SamePassword
 ├── PasswordRefused
 │   ├── PasswordTooShort
-│   ├── PasswordCommon
+│   ├── PasswordGuessable
 │   └── PasswordIsUsername
 ├── AlreadyLoggedIn
 ├── InvalidSession
@@ -81,8 +81,8 @@ class PasswordTooShort(PasswordRefused):
         self.shortest = shortest
 
 
-class PasswordCommon(PasswordRefused):
-    """Raised when a password that is to be set is one of the most common ones."""
+class PasswordGuessable(PasswordRefused):
+    """Raised when a password that is to be set is among those that are guessed first."""
 
 
 class PasswordIsUsername(PasswordRefused):

@@ -14,7 +14,6 @@ from models.db.database import Model, database, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
 from models.outbox import Notice, OutboxMessage
-from models.passwords import hashing
 from models.secret import digest, seal, unseal
 
 CODE_LENGTH = 6
@@ -119,7 +118,7 @@ class RecoveryCode(Model):
 
     def _redeem(self, new: str) -> bool:
         """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
-        hashed = hashing.hash_new(new, self.account.username)  # before the first write, which takes the lock
+        hashed = self.account.hash_new(new)  # before the first write, which takes the lock
         database.begin_immediate()
         this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
         if not RecoveryCode.delete().where(this & _alive()).execute():

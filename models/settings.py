@@ -24,7 +24,7 @@ class DirectorySettings:
     password_min_length: int = 8
     """Fewest characters of a password that is set under the policy `guarded`."""
     password_words: str = ""
-    """Words near at hand, parted by commas: no password that is set under `guarded` is one of them."""
+    """Words near at hand, parted by commas, which a guesser tries first: see `passwords.guesses`."""
     secret_key: bytes = b""
     """Keys of the server, parted by commas: the first signs, all verify."""
 

@@ -13,7 +13,7 @@ from connexion.resolver import RelativeResolver
 from starlette.middleware.cors import CORSMiddleware
 
 from models.db.database import connect
-from models.passwords import password_validation
+from models.passwords import guesses
 from models.settings import apply
 from server.contract.exceptions import ExceptionMiddleware
 from server.contract.executors import Executors
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
     apply(settings)
     connect(settings.database_url)
     if settings.policy == "guarded":
-        password_validation.common()  # read once, before workers are forked
+        guesses.ranked()  # read once, before workers are forked
     contracts = load_contracts()
     executors = Executors(settings)
     rate_limit_storage = RateLimitStorage(settings.rate_limit_url)

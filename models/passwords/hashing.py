@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import unicodedata
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -54,9 +55,12 @@ def hash(password: str) -> str:
     return _slots(settings.current.hash_concurrency).submit(_current().hash, _normalize(password)).result()
 
 
-def hash_new(password: str, *usernames: str) -> str:
-    """Hash a password that is about to be set, by whatever way. Raises PasswordRefused."""
-    password_validation.check(password, *usernames)
+def hash_new(password: str, *usernames: str, words: Iterable[str | None] = ()) -> str:
+    """Hash a password that is about to be set, by whatever way; the names are for `password_validation.check`.
+
+    Raises PasswordRefused.
+    """
+    password_validation.check(password, *usernames, words=words)
     return hash(password)
 
 

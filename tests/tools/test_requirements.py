@@ -148,7 +148,7 @@ def test_the_documentation_says_how_guessing_is_limited_and_nobody_is_locked_out
 
 @pytest.mark.requirement("ASVS 6.1.2")
 def test_the_documentation_lists_the_words_that_are_no_passwords() -> None:
-    assert "`rollbook`, and the words of `ROLLBOOK_PASSWORD_WORDS`" in section("Passwords")
+    assert "`rollbook` and the words of `ROLLBOOK_PASSWORD_WORDS`" in section("Passwords that are guessed first")
 
 
 @pytest.mark.requirement("ASVS 6.1.3")
