@@ -11,17 +11,18 @@ from pathlib import Path
 from string import Template
 
 import httpx2
+import kubernetes_validate
 import psycopg
 import pytest
 import yaml
 
-from server.settings import variables
+from server.settings import Settings, variables
 from tests.conftest import ROOT, Served
 from tests.postgres import PostgresServer
 from tests.proxies import need, run_proxy
 
 DEPLOY = ROOT / "deploy"
-FILES = sorted(file for file in DEPLOY.iterdir() if file.is_file())
+FILES = sorted(file for file in DEPLOY.rglob("*") if file.is_file())
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 BIN = ROOT / ".venv/bin"
 
@@ -41,7 +42,7 @@ def copied() -> Iterator[tuple[str, str]]:
         yield source, target
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(DEPLOY)))
 def test_every_setting_that_is_named_is_one(file: Path) -> None:
     assert set(re.findall(r"ROLLBOOK_[A-Z_]+", file.read_text())) <= variables().keys()
 
@@ -92,6 +93,57 @@ def test_the_compose_file_fits_the_others() -> None:
         assert service["cap_drop"] == ["ALL"]
     for image in [service.get("image", "") for service in COMPOSE["services"].values()]:
         assert "/" not in image
+
+
+KUBERNETES = DEPLOY / "kubernetes"
+BASE = KUBERNETES / "base"
+RESOURCES = [
+    resource
+    for file in sorted(BASE.glob("*.yaml"))
+    if file.name != "kustomization.yaml"
+    for resource in yaml.safe_load_all(file.read_text())
+]
+
+
+def test_kubernetes_knows_every_member_of_what_it_gets() -> None:
+    for resource in RESOURCES:
+        for version in ("1.30", kubernetes_validate.latest_version()):
+            kubernetes_validate.validate(resource, version, strict=True)
+    kinds = {resource["kind"] for resource in RESOURCES}
+    assert kinds == {"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
+
+
+def test_kustomize_finds_all_that_it_puts_together() -> None:
+    for folder in (BASE, KUBERNETES / "postgresql"):
+        wanted = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        there = {file.name for file in folder.iterdir()} - {"kustomization.yaml", "settings.env"}
+        assert {name for name in wanted["resources"] if name != "../base"} == there
+    program = shutil.which("kubectl")  # where it is there: it is large, and no other test needs it
+    if program:
+        put = subprocess.run(
+            [program, "kustomize", KUBERNETES / "postgresql"], capture_output=True, text=True, check=True
+        )
+        kinds = [resource["kind"] for resource in yaml.safe_load_all(put.stdout)]
+        assert sorted(kinds) == sorted([*(one["kind"] for one in RESOURCES), "ConfigMap", "Cluster"])
+
+
+def test_a_pod_fits_what_the_server_does() -> None:
+    deployment = next(one for one in RESOURCES if one["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    wait = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > wait + Settings.shutdown_seconds
+    assert container["readinessProbe"]["timeoutSeconds"] > Settings.database_timeout_seconds
+    assert pod["enableServiceLinks"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert str(pod["securityContext"]["runAsUser"]) in (DEPLOY / "Containerfile").read_text()
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounted == {"/data", "/tmp"}  # noqa: S108  # in the container
+    names = set(re.findall(r"^(ROLLBOOK_\w+)=", (BASE / "settings.env").read_text(), re.MULTILINE))
+    assert {"ROLLBOOK_PUBLIC_URL", "ROLLBOOK_TRUSTED_PROXIES"} <= names  # so the policy is `guarded`
+    services = [one for one in RESOURCES if one["kind"] == "Service"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert {port["targetPort"] for one in services for port in one["spec"]["ports"]} == ports.keys()
 
 
 def test_no_secret_stands_in_a_file() -> None:
