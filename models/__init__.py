@@ -2,8 +2,9 @@
 
 from models.access_key import AccessKey
 from models.account import Account
-from models.account_block import AccountBlock
-from models.audit.events import AuditEvent, AuditHead
+from models.account_block import AccountBlock, AccountBlockChange
+from models.audit.chain import AuditEvent, AuditHead
+from models.audit.lanes import PendingEvent
 from models.friendship import FriendApplication, Friendship
 from models.known_address import KnownAddress
 from models.outbox import OutboxMessage
@@ -15,6 +16,7 @@ from models.session import Session
 TABLES = [
     Account,
     AccountBlock,
+    AccountBlockChange,
     Session,
     KnownAddress,
     RateCounter,
@@ -28,6 +30,7 @@ TABLES = [
     Relation,
     RecoveryCode,
     OutboxMessage,
+    PendingEvent,
     AuditEvent,
     AuditHead,
 ]

@@ -8,7 +8,7 @@ from typing import Any, Self
 import peewee
 
 from models import clock, messages, settings
-from models.account_block import AccountBlock
+from models.account_block import AccountBlock, AccountBlockChange
 from models.audit.events import Event, note, note_refusal
 from models.db.cached_query import CachedQuery
 from models.db.database import LastingId, Model, database
@@ -92,7 +92,7 @@ class Account(Model):
             _bind(columns)
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
-        AccountBlock.add(account.id, 1)
+        AccountBlockChange.add(account.id, 1)
         if holder:
             _tell(holder.email, "email_taken")
         elif discreet:

@@ -1,6 +1,7 @@
 """What nobody needs any more goes, a little at a time, so that no request waits for it."""
 
-from models.audit import events
+from models.account_block import AccountBlock
+from models.audit import chain
 from models.known_address import KnownAddress
 from models.outbox import OutboxMessage
 from models.rate_counter import RateCounter
@@ -13,7 +14,9 @@ BATCH = 500
 def purge(batch: int = BATCH) -> bool:
     """Delete up to a batch each of what expired: sessions, codes, counters, addresses, old messages and events.
 
+    Changes of the number of accounts are folded into their blocks.
+
     Tells whether there may be more.
     """
-    gone = [table.purge(batch) for table in (Session, RecoveryCode, RateCounter, KnownAddress, OutboxMessage, events)]
-    return max(gone) >= batch
+    tables = (Session, RecoveryCode, RateCounter, KnownAddress, OutboxMessage, AccountBlock, chain)
+    return max([table.purge(batch) for table in tables]) >= batch

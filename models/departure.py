@@ -1,7 +1,7 @@
 """What happens when an account leaves for good."""
 
 from models.account import Account
-from models.account_block import AccountBlock
+from models.account_block import AccountBlockChange
 from models.audit.events import Event, note
 from models.db.database import database
 from models.errors import AccountNotFound
@@ -18,5 +18,5 @@ def delete_account(account: Account) -> None:
     Project.hand_over(account)
     if not account.delete_instance():
         raise AccountNotFound
-    AccountBlock.add(account.id, -1)
+    AccountBlockChange.add(account.id, -1)
     note(Event.ACCOUNT_DELETED, account.id)

@@ -25,6 +25,7 @@ from server.jobs.cleanup import Cleanup
 from server.jobs.delivery.transports import transports
 from server.jobs.mailer import Mailer
 from server.jobs.periodic import PeriodicTask
+from server.jobs.sequencer import Sequencer
 from server.limits.rate_limit_storage import RateLimitStorage
 from server.settings import Settings, read
 from server.specs import load_contracts
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        tasks: list[PeriodicTask] = [Mailer(transports(settings)), Cleanup()]
+        tasks: list[PeriodicTask] = [Mailer(transports(settings)), Sequencer(), Cleanup()]
         if metrics:
             metrics.serve()
             tasks.append(metrics.pulse(executors))

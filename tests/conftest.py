@@ -24,7 +24,9 @@ from typer.testing import CliRunner, Result
 import models
 from models import settings as directory_settings
 from models.account import Account
-from models.audit.events import AuditEvent, AuditHead
+from models.audit import chain
+from models.audit.chain import AuditEvent, AuditHead
+from models.audit.lanes import PendingEvent
 from models.db.database import connect, database, transaction
 from models.db.postgres import Postgres
 from models.db.transaction import Sqlite
@@ -40,8 +42,8 @@ STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
 
 ROOT = Path(__file__).parents[1]
 
-DIRECTORY = [table for table in models.TABLES if table not in (AuditEvent, AuditHead)]
-"""What a failure leaves as it was; that it was refused goes on record in the two other tables."""
+DIRECTORY = [table for table in models.TABLES if table not in (PendingEvent, AuditEvent, AuditHead)]
+"""What a failure leaves as it was; that it was refused goes on record in the three other tables."""
 
 CHEAP = {
     "ROLLBOOK_ARGON2_TIME_COST": "1",
@@ -347,6 +349,8 @@ def settings(
     """Settings over a fresh store of this test."""
     fresh = replace(apps(policy, **overrides)[1], data=tmp_path, database_url=renew_store())
     directory_settings.apply(fresh)
+    AuditHead.delete().execute()  # sealed with another key
+    chain.begin()
     yield fresh
     database.close()
 

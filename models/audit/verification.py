@@ -1,13 +1,21 @@
 """Whether the audit is whole: the first event that was altered, removed or put in is named."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from models.audit.events import HEAD, NOTHING, AuditEvent, AuditHead, Event
+import peewee
+
+from models.account import Account
+from models.audit.chain import NOTHING, AuditEvent, AuditHead, store_time
+from models.audit.events import Event
+from models.audit.lanes import LIFETIME, PendingEvent, SealedEvent
+from models.session import Session
 
 BEFORE_ALL = -(2**63)
 PAGE = 1_000
 """Events that are read at a time."""
+SLACK_SECONDS = 600
+"""By so much the clocks of instances and store may differ."""
 
 
 class Point(NamedTuple):
@@ -21,7 +29,8 @@ class Finding(NamedTuple):
     """What a check came to.
 
     fault: what is wrong, None where nothing is; row: the first event that it concerns. end: the newest event. checked:
-    how many were looked at. vouched: how many of them are sealed by a key that the server no longer has.
+    how many were looked at. vouched: how many of them are sealed by a key that the server no longer has. pending: how
+    many are not in the chain yet.
     """
 
     fault: str | None
@@ -29,6 +38,14 @@ class Finding(NamedTuple):
     end: Point
     checked: int
     vouched: int
+    pending: int
+
+
+class Tail(NamedTuple):
+    """What is not in the chain yet: how many events, and for how many seconds the oldest act has waited."""
+
+    events: int
+    seconds: float
 
 
 class _Broken(Exception):
@@ -38,34 +55,78 @@ class _Broken(Exception):
 
 
 def events(after: int = BEFORE_ALL) -> Iterator[AuditEvent]:
-    """Yield the events in order of id, page by page."""
-    page = list(AuditEvent.select().where(AuditEvent.id > after).order_by(AuditEvent.id).limit(PAGE))
+    """Yield the events of the chain in order of id, page by page."""
+    return _pages(AuditEvent, after)
+
+
+def pending() -> Iterator[PendingEvent]:
+    """Yield the events that are not in the chain yet, in the order in which they were written."""
+    return _pages(PendingEvent, BEFORE_ALL)
+
+
+def _pages(table: Any, after: int) -> Iterator[Any]:
+    page = list(table.select().where(table.id > after).order_by(table.id).limit(PAGE))
     while page:
         yield from page
-        page = list(AuditEvent.select().where(AuditEvent.id > page[-1].id).order_by(AuditEvent.id).limit(PAGE))
+        page = list(table.select().where(table.id > page[-1].id).order_by(table.id).limit(PAGE))
 
 
-def newest(number: int, account: int | None = None, event: Event | None = None) -> list[AuditEvent]:
-    """Return so many of the newest events, the oldest of them first: all, an account's, those of a kind."""
-    found = AuditEvent.select()
-    if account is not None:
-        found = found.where(AuditEvent.account == account)
-    if event is not None:
-        found = found.where(AuditEvent.event == str(event))
-    return list(found.order_by(AuditEvent.id.desc()).limit(number))[::-1]
+def newest(number: int, account: int | None = None, event: Event | None = None) -> list[SealedEvent]:
+    """Return so many of the newest events, the oldest of them first: all, an account's, those of a kind.
+
+    Those that are not in the chain yet come last.
+    """
+    found: list[SealedEvent] = []
+    for table in (PendingEvent, AuditEvent):
+        wanted = table.select()
+        if account is not None:
+            wanted = wanted.where(table.account == account)
+        if event is not None:
+            wanted = wanted.where(table.event == str(event))
+        found += list(wanted.order_by(table.id.desc()).limit(number - len(found)))
+    return found[::-1]
 
 
-def head() -> AuditHead | None:
-    """Return the head."""
-    found: AuditHead | None = AuditHead.get_or_none(AuditHead.id == HEAD)
-    return found
+def tail() -> Tail:
+    """Return how much is not in the chain yet."""
+    acts = peewee.Case(None, [(~PendingEvent.counting, PendingEvent.arrived)])
+    number, oldest = PendingEvent.select(peewee.fn.COUNT(PendingEvent.id), peewee.fn.MIN(acts)).scalar(as_tuple=True)
+    return Tail(number, max(0, store_time() - oldest) / 1000 if oldest is not None else 0.0)
 
 
-def verify(entries: Iterable[AuditEvent], head: AuditHead | None, since: Point | None = None) -> Finding:
-    """Check the chain against itself, the seals and the head, all of one moment.
+def head_faults() -> Iterator[str]:
+    """Yield what is wrong with the head by itself, and against what the rest of the store knows.
+
+    Who registers or logs in leaves an event in the same transaction. So no account or session is newer than the head
+    and all events are, unless these were put back as they were before.
+    """
+    head = AuditHead.find()
+    if head is None:
+        yield "the head was removed"
+        return
+    if not head.is_sealed():
+        yield "the head was altered, or sealed by a key that the server does not have"
+    known = [head.written // 1000]
+    for table in (AuditEvent, PendingEvent):
+        newest = table.select().order_by(table.id.desc()).first()
+        known += [newest.created] if newest else []
+    beyond, now = max(known) + SLACK_SECONDS, store_time() // 1000 + SLACK_SECONDS
+    for other in (Account, Session):
+        newer = other.select(other.id).where(other.created > beyond, other.created <= now).order_by(other.id).first()
+        if newer:
+            yield f"the head is older than {other._meta.table_name} {newer.id}: newer events were removed with it"
+
+
+def verify(
+    entries: Iterable[AuditEvent],
+    waiting: Iterable[PendingEvent],
+    head: AuditHead | None,
+    since: Point | None = None,
+) -> Finding:
+    """Check the chain against itself, the seals, the lanes and the head, all of one moment.
 
     entries: in order of id; all of them, or those after `since`, an event that is known from outside: the chain must go
-    on from it.
+    on from it. waiting: what is not in the chain yet, in order of id.
     """
     walk = _Walk(since)
     try:
@@ -73,9 +134,11 @@ def verify(entries: Iterable[AuditEvent], head: AuditHead | None, since: Point |
         for entry in entries:
             walk.step(entry)
         walk.finish(head)
+        for late in waiting:
+            walk.wait(late)
     except _Broken as broken:
-        return Finding(broken.fault, broken.row, walk.end, walk.checked, walk.vouched)
-    return Finding(None, None, walk.end, walk.checked, walk.vouched)
+        return Finding(broken.fault, broken.row, walk.end, walk.checked, walk.vouched, walk.pending)
+    return Finding(None, None, walk.end, walk.checked, walk.vouched, walk.pending)
 
 
 class _Walk:
@@ -84,15 +147,18 @@ class _Walk:
     def __init__(self, since: Point | None) -> None:
         self.since = since
         self.end = since or Point(0, NOTHING)
-        self.checked = 0
-        self.vouched = 0
+        self.from_the_first = False
+        self.checked = self.vouched = self.pending = 0
         self.sealed = False
+        self.lanes: dict[str, tuple[int, int]] = {}
+        """Lane -> number and time of its newest event."""
 
     def begin(self, head: AuditHead | None) -> None:
         if head is None:
-            return
+            raise _Broken(None, "the head was removed")
         if self.since is None:
             self.end = Point(head.purged, head.purged_chain)
+            self.from_the_first = head.purged == 0
         elif self.since.id < head.purged:
             raise _Broken(None, f"event {self.since.id} was purged: name a newer one")
 
@@ -103,23 +169,39 @@ class _Walk:
             raise _Broken(self.end.id + 1, "it was removed")
         if entry.chain != entry.chained_to(self.end.chain):
             raise _Broken(entry.id, "it was altered, or put in, or one before it was removed")
-        if entry.is_sealed():
+        if entry.is_chain_sealed():
             self.sealed = True
+            if not entry.is_sealed():
+                raise _Broken(entry.id, "it was altered or put in before it came into the chain")
         elif self.sealed:
             raise _Broken(entry.id, "it was altered or put in, and the chain after it written anew")
         else:
             self.vouched += 1
+        self._follow(entry, entry.id)
         if entry.event == Event.CHAIN_BROKEN:
             raise _Broken(entry.id, "when it was written the head did not fit: look at what is before it")
         self.end = Point(entry.id, entry.chain)
         self.checked += 1
+        if self.checked % PAGE == 0:
+            self._forget_lanes(entry.created)
+
+    def _follow(self, entry: SealedEvent, row: int | None) -> None:
+        """Check that an event is the next of its lane."""
+        first = 1 if self.from_the_first else entry.number
+        due = self.lanes[entry.lane][0] + 1 if entry.lane in self.lanes else first
+        if entry.number > due:
+            lost = f"event {due} of its lane" if row else f"event {due} of lane {entry.lane}"
+            raise _Broken(row, f"{lost} was removed before it came into the chain")
+        if entry.number < due:
+            raise _Broken(row, f"event {entry.number} of lane {entry.lane} was put in twice")
+        self.lanes[entry.lane] = entry.number, entry.created
+
+    def _forget_lanes(self, now: int) -> None:
+        """Forget lanes that came to their end long ago, so that this takes no more room than a few days' events."""
+        self.lanes = {lane: at for lane, at in self.lanes.items() if at[1] > now - 2 * LIFETIME}
 
     def finish(self, head: AuditHead | None) -> None:
-        if head is None:
-            if self.checked or self.since:
-                raise _Broken(None, "the head was removed")
-            return
-        if not head.is_sealed():
+        if head is None or not head.is_sealed():
             raise _Broken(None, "the head was altered, or sealed by a key that the server does not have")
         if self.end.id < head.last:
             raise _Broken(self.end.id + 1, "it was removed")
@@ -131,3 +213,11 @@ class _Walk:
             raise _Broken(
                 self.end.id - self.checked + 1, "neither it nor any after it is sealed by a key of the server"
             )
+
+    def wait(self, entry: PendingEvent) -> None:
+        """Check an event that is not in the chain yet."""
+        if not entry.is_sealed():
+            which = f"event {entry.number} of lane {entry.lane}, not yet in the chain,"
+            raise _Broken(None, f"{which} was altered or put in")
+        self._follow(entry, None)
+        self.pending += 1

@@ -65,6 +65,8 @@ class Connection(psycopg.Connection[Any]):
 class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
     """A server, or several of which one leads."""
 
+    clock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+    """The store's time in milliseconds, as an expression."""
     _away_until = 0.0
     _state: Any
 

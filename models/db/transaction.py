@@ -85,10 +85,11 @@ class Unit:
                 last = [(work, True) for work, also in last if also and refused]
             if last:
                 self.store._start()
-            for work, _ in last:
-                work()
+            acknowledge = [work() for work, _ in last]
             if keep or last:
                 self.store._finish(commit=True)
+                for then in filter(callable, acknowledge):
+                    then()
         except CONNECTION_ERRORS as lost:
             self.store._abandon(lost)
             raise
@@ -151,12 +152,15 @@ class UnitOfWork:
     def before_commit(self: Any, work: Callable[[], Any], also_if_refused: bool = False) -> None:
         """Do this work right before the unit commits, so that a lock that it takes is held only for a moment.
 
+        work: may return a function that is called once the commit was acknowledged.
         also_if_refused: do it also where the directory refuses and the unit is undone, in a transaction of its own.
         Outside a unit it is done at once.
         """
         if not self._transaction.active:
             with self.atomic():
-                work()
+                acknowledge = work()
+            if callable(acknowledge):
+                acknowledge()
         elif self._transaction.last is None:
             self._transaction.last = [(work, also_if_refused)]
         else:
@@ -222,6 +226,9 @@ class UnitOfWork:
 
 class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
+
+    clock = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+    """The store's time in milliseconds, as an expression."""
 
     @contextmanager
     def without_fsync(self: Any) -> Iterator[None]:

@@ -48,6 +48,11 @@ def up(migrator: Any, db: Any) -> None:
         block = peewee.BigIntegerField(primary_key=True)
         accounts = peewee.IntegerField()
 
+    class AccountBlockChange(Table):
+        id = peewee.BigAutoField()
+        block = peewee.BigIntegerField()
+        accounts = peewee.IntegerField()
+
     class RateCounter(Table):
         key = peewee.CharField(max_length=128, primary_key=True)
         count = peewee.IntegerField()
@@ -160,8 +165,9 @@ def up(migrator: Any, db: Any) -> None:
         class Meta:
             indexes = ((("delivered", "due"), False),)
 
-    class AuditEvent(Table):
-        id = peewee.BigIntegerField(primary_key=True)
+    class SealedEvent(Table):
+        lane = peewee.CharField(max_length=16)
+        number = peewee.BigIntegerField()
         created = peewee.BigIntegerField()
         event = peewee.CharField(max_length=32)
         account = peewee.BigIntegerField(null=True)
@@ -169,8 +175,21 @@ def up(migrator: Any, db: Any) -> None:
         contract = peewee.CharField(max_length=16, null=True)
         address = peewee.CharField(max_length=64, null=True)
         detail = peewee.CharField(max_length=512)
-        chain = peewee.CharField(max_length=64)
+        count = peewee.IntegerField()
         seal = peewee.CharField(max_length=64)
+
+    class PendingEvent(SealedEvent):
+        id = peewee.BigAutoField()
+        counting = peewee.BooleanField()
+        arrived = peewee.BigIntegerField()
+
+        class Meta:
+            indexes = ((("lane", "number"), True),)
+
+    class AuditEvent(SealedEvent):
+        id = peewee.BigIntegerField(primary_key=True)
+        chain = peewee.CharField(max_length=64)
+        chain_seal = peewee.CharField(max_length=64)
 
         class Meta:
             indexes = ((("account", "id"), False),)
@@ -181,6 +200,7 @@ def up(migrator: Any, db: Any) -> None:
         purged_chain = peewee.CharField(max_length=64)
         last = peewee.BigIntegerField()
         last_chain = peewee.CharField(max_length=64)
+        written = peewee.BigIntegerField()
         seal = peewee.CharField(max_length=64)
 
     db.create_tables(
@@ -188,6 +208,7 @@ def up(migrator: Any, db: Any) -> None:
             Account,
             Session,
             AccountBlock,
+            AccountBlockChange,
             RateCounter,
             KnownAddress,
             AccessKey,
@@ -200,6 +221,7 @@ def up(migrator: Any, db: Any) -> None:
             Relation,
             RecoveryCode,
             OutboxMessage,
+            PendingEvent,
             AuditEvent,
             AuditHead,
         ]

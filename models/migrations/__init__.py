@@ -5,10 +5,13 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
+from models.audit import chain
 from models.db.database import database, timeout, transaction
 from models.settings import DAY
 
 FOLDER = Path(__file__).parent
+FIRST = "0001_directory"
+"""The step that makes a store."""
 AS_LONG_AS_IT_TAKES = DAY
 """Seconds: a step over millions of rows is no request."""
 
@@ -37,6 +40,8 @@ def _migrate() -> list[str]:
         if unknown:
             raise StoreTooNew(f"the store has been migrated by a newer version: {unknown[0]}")
         applied: list[str] = runner.up()
+        if FIRST in applied:
+            chain.begin()
     return applied
 
 

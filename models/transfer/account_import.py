@@ -8,7 +8,7 @@ import peewee
 
 from models import clock
 from models.account import Account
-from models.account_block import SIZE, AccountBlock
+from models.account_block import SIZE, AccountBlockChange
 from models.db.database import Model, database
 from models.passwords.foreign_hashes import NONE
 
@@ -153,9 +153,7 @@ def _count_in(new: Any) -> None:
         .where(new)
         .group_by(peewee.SQL("1"))
     )
-    blocks = AccountBlock.insert_from(counted, [AccountBlock.block, AccountBlock.accounts])
-    more = AccountBlock.accounts + peewee.EXCLUDED.accounts
-    blocks.on_conflict(conflict_target=[AccountBlock.block], update={AccountBlock.accounts: more}).execute()
+    AccountBlockChange.insert_from(counted, [AccountBlockChange.block, AccountBlockChange.accounts]).execute()
 
 
 def _complete(row: Mapping[str, Any]) -> Sequence[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import peewee
 
 from models import TABLES, migrations
+from models.audit.chain import AuditHead
 from models.db.database import database, instead, transaction
 from models.errors import StoreInUse, StoreUnsound
 from models.transfer import integrity
@@ -24,8 +25,9 @@ def copy_to(target: Any, report: Callable[[int], None] = lambda rows: None) -> d
         migrations.migrate()
         with transaction():
             database.begin_immediate(alone=True)
-            if any(table.select().exists() for table in TABLES):
+            if any(table.select().exists() for table in TABLES if table is not AuditHead):
                 raise StoreInUse
+            AuditHead.delete().execute()  # that of the new store
             rows = {table._meta.table_name: _copy(table, source, target, report) for table in TABLES}
             for finding in integrity.findings():
                 raise StoreUnsound(finding.what)

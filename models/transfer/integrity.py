@@ -8,6 +8,7 @@ import peewee
 from models import TABLES, migrations
 from models.account import Account
 from models.account_block import SIZE, AccountBlock
+from models.audit import verification
 from models.db.database import database
 from models.friendship import Friendship
 from models.identifiers import email_key, is_reserved, mobile_key, username_key
@@ -47,6 +48,12 @@ def findings(report: Callable[[int], None] = lambda rows: None) -> Iterator[Find
     yield from _miscounted()
     yield from _numbers_behind()
     yield from _accounts(report)
+
+
+def audit_findings() -> Iterator[Finding]:
+    """Yield what is wrong with the head of the audit, which takes the server's key to tell."""
+    for fault in verification.head_faults():
+        yield Finding(f"audit: {fault}", 1, [])
 
 
 def _orphans() -> Iterator[tuple[str, Any]]:
@@ -102,7 +109,7 @@ def _miscounted() -> Iterator[Finding]:
     block = (Account.id / SIZE).alias("block")
     counted: Any = Account.select(block, peewee.fn.COUNT(Account.id)).group_by(peewee.SQL("1"))
     there: dict[int, int] = dict(counted.tuples())
-    noted = {row.block: row.accounts for row in AccountBlock.select() if row.accounts}
+    noted = AccountBlock.counts()
     wrong = sorted(block for block in there.keys() | noted.keys() if there.get(block) != noted.get(block))
     if wrong:
         yield Finding("account_block: another number of accounts than there are", len(wrong), wrong[:EXAMPLES])

@@ -10,15 +10,17 @@ import typer
 
 from models.account import Account
 from models.audit import verification
-from models.audit.events import AuditEvent, AuditHead, Event, note
-from models.audit.verification import Finding, Point
+from models.audit.chain import AuditEvent, AuditHead
+from models.audit.events import Event, note
+from models.audit.lanes import PendingEvent, SealedEvent
+from models.audit.verification import Finding, Point, Tail
 from server.cli import output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
 from server.cli.values import HERE, valid
 
-COLUMNS = ("id", "created", "event", "account", "actor", "contract", "address", "detail")
+COLUMNS = ("id", "created", "event", "count", "account", "actor", "contract", "address", "detail")
 
 app = typer.Typer(help="See what happened, and whether the record is whole.", rich_markup_mode=None)
 
@@ -46,7 +48,8 @@ def list_events(
 ) -> None:
     """List the newest events, the oldest of them first.
 
-    Accounts are told by id: that of a deleted account is never given again.
+    Accounts are told by id: that of a deleted account is never given again. An event that is not in the chain yet has
+    no id; one that counts refusals of a minute says how many.
 
     \b
     Examples:
@@ -69,7 +72,8 @@ def verify(
     """Check that no event was altered, removed or put in; name the first one that was.
 
     Prints the end of the chain. Noted elsewhere, and given as --since later, it shows also whether the whole store was
-    replaced by an older copy.
+    replaced by an older copy. Tells as well how much is not in the chain yet: of that, the newest events could be cut
+    off unseen.
 
     \b
     Example:
@@ -81,14 +85,17 @@ def verify(
         noted = Point(int(id), chain)
     with snapshot():
         if file:
-            entries, head = _read(HERE / file)
+            found = verification.verify(*_read(HERE / file), noted)
+            tail = Tail(found.pending, 0)
         else:
-            head = verification.head()
             entries = verification.events(noted.id) if noted else verification.events()
-        found = verification.verify(entries, head, noted)
+            found = verification.verify(entries, verification.pending(), AuditHead.find(), noted)
+            tail = verification.tail()
+            for fault in () if found.fault else verification.head_faults():
+                raise Refused(f"audit: {fault}")
     if found.fault:
         raise Refused(f"audit: event {found.row}: {found.fault}" if found.row is not None else f"audit: {found.fault}")
-    _say(found, as_json)
+    _say(found, tail, as_json)
 
 
 @app.command()
@@ -97,7 +104,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write all events to a file, one JSON object a line, the head of the chain last.
+    """Write all events to a file, one JSON object a line: the chain, what is not in it yet, its head.
 
     The file can be checked like the store itself: `rollbook audit verify --file FILE`.
     """
@@ -105,7 +112,7 @@ def export(
     if target.exists() and not force:
         raise Refused(f"{target}: is there already (--force replaces it)")
     with snapshot():
-        written = _write(target, verification.events(), verification.head())
+        written = _write(target)
     with directory():
         note(Event.EXPORTED, what="audit", rows=written)
     output.say({"file": str(target), "events": written}, as_json, str(target))
@@ -116,10 +123,12 @@ def _id(account: str) -> int:
     return int(account) if account.isascii() and account.isdigit() else Account.by_username(account).id
 
 
-def _say(found: Finding, as_json: bool) -> None:
+def _say(found: Finding, tail: Tail, as_json: bool) -> None:
     end = f"{found.end.id}:{found.end.chain}"
-    record = {"events": found.checked, "end": end, "vouched": found.vouched}
+    record = {"events": found.checked, "end": end, "vouched": found.vouched, "tail": tail._asdict()}
     lines = [f"{found.checked} events, whole; the end is {end}"]
+    if tail.events:
+        lines.append(f"{tail.events} events are not in the chain yet, an act since {tail.seconds:.1f} s")
     if found.vouched:
         lines.append(
             f"{found.vouched} are sealed by a key that the server no longer has; those after them vouch for them"
@@ -127,19 +136,23 @@ def _say(found: Finding, as_json: bool) -> None:
     output.say(record, as_json, *lines)
 
 
-def _write(file: Path, entries: Iterator[AuditEvent], head: AuditHead | None) -> int:
+def _write(file: Path) -> int:
     unfinished = file.with_name(f".{file.name}.part")
     written = 0
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
-        for written, entry in enumerate(entries, 1):  # noqa: B007  # the count is wanted afterwards
+        for entry in verification.events():
             lines.write(orjson.dumps(entry.__data__) + b"\n")
-        if head:
+            written += 1
+        for waiting in verification.pending():
+            lines.write(orjson.dumps({"pending": waiting.__data__}) + b"\n")
+            written += 1
+        if head := AuditHead.find():
             lines.write(orjson.dumps({"head": head.__data__}) + b"\n")
     unfinished.replace(file)
     return written
 
 
-def _read(file: Path) -> tuple[Iterator[AuditEvent], AuditHead | None]:
+def _read(file: Path) -> tuple[Iterator[AuditEvent], Iterator[PendingEvent], AuditHead | None]:
     """Return the events of an export, read as they are asked for, and its head."""
     with file.open("rb") as lines:
         last = b""
@@ -147,14 +160,13 @@ def _read(file: Path) -> tuple[Iterator[AuditEvent], AuditHead | None]:
             last = line
     head = _parse(last).get("head") if last else None
 
-    def entries() -> Iterator[AuditEvent]:
+    def rows() -> Iterator[dict[str, Any]]:
         with file.open("rb") as lines:
-            for line in lines:
-                row = _parse(line)
-                if "head" not in row:
-                    yield AuditEvent(**row)
+            yield from map(_parse, lines)
 
-    return entries(), AuditHead(**head) if head else None
+    entries = (AuditEvent(**row) for row in rows() if "head" not in row and "pending" not in row)
+    waiting = (PendingEvent(**row["pending"]) for row in rows() if "pending" in row)
+    return entries, waiting, AuditHead(**head) if head else None
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -165,6 +177,8 @@ def _parse(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _record(entry: AuditEvent) -> dict[str, Any]:
+def _record(entry: SealedEvent) -> dict[str, Any]:
     columns = {name: getattr(entry, name) for name in COLUMNS}
+    if isinstance(entry, PendingEvent):
+        columns["id"] = None
     return columns | {"created": output.time(entry.created), "detail": orjson.loads(entry.detail)}

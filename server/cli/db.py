@@ -101,10 +101,13 @@ def check(as_json: AsJson = False) -> None:
 
     Looked at are the engine's own complaints, the schema, references to rows that are gone, and what Rollbook keeps
     true: friendships go both ways, owners are members, counts count, names match their keys, hashes are of a known
-    form. The exit code is 1 if there is any finding.
+    form, the audit has its head. Whether each of its events is whole is told by `audit verify`. The exit code is 1 if
+    there is any finding.
     """
     with connected(), progress("Examining") as report, database.snapshot():
         found = [finding._asdict() for finding in integrity.findings(report)]
+        if not migrations.differences():
+            found += [finding._asdict() for finding in integrity.audit_findings()]
     if found or as_json:
         output.say_all(found, as_json, ("what", "rows", "examples"))
     else:

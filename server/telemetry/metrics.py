@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from starlette.types import Scope
 
 from models import settings
+from models.audit.verification import tail
 from models.db.database import database, run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.outbox import OutboxMessage
@@ -66,6 +67,7 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         registry.register(Outbox())
+        registry.register(Audit())
         server = ScrapeServer(self.listener, make_wsgi_app(registry))
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
@@ -114,3 +116,20 @@ class Outbox:
             waiting.add_metric([kind], messages)
             lost.add_metric([kind], given_up[kind])
         yield from (waiting, lost)
+
+
+class Audit:
+    """Looks at the tail of the audit whenever it is asked: what is not in the chain yet could be cut off unseen."""
+
+    def collect(self) -> Iterator[Any]:
+        """Return how many events wait, and for how long the oldest act has; nothing while the store is away."""
+        try:
+            found = run_transaction(tail)
+        except CONNECTION_ERRORS:
+            return
+        finally:
+            database.close()  # the thread lives as long as this answer
+        yield GaugeMetricFamily("rollbook_audit_pending_events", "Events not yet in the chain.", found.events)
+        yield GaugeMetricFamily(
+            "rollbook_audit_pending_seconds", "Age of the oldest act that is not yet in the chain.", found.seconds
+        )

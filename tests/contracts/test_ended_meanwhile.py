@@ -14,14 +14,15 @@ from starlette.testclient import TestClient
 from models import TABLES
 from models.access_key import AccessKey
 from models.account import Account
-from models.audit.events import AuditEvent, AuditHead
+from models.audit.chain import AuditEvent, AuditHead
+from models.audit.lanes import PendingEvent
 from models.db.database import database, transaction
 from models.rate_counter import RateCounter
 from models.session import Session
 from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso, open_clients
 
 OLD, NEW = "correct horse", "battery staple"
-WRITTEN_BY_REFUSALS = (AuditEvent, AuditHead, RateCounter)
+WRITTEN_BY_REFUSALS = (PendingEvent, AuditEvent, AuditHead, RateCounter)
 
 ACTS: dict[str, Callable[[Any, Any, Account], Response]] = {
     "dbms update": lambda c, token, alice: c.update(token, alice.id, email="new@example.com"),
@@ -162,7 +163,7 @@ def test_where_anybody_may_act_who_is_logged_out_meanwhile_acts_as_anybody(
     meanwhile(lambda: Session.end_all(Account.by_id(alice.id)))
     assert contract.succeeded(contract.update(alice.id, token, nickName="new"))
     assert Account.by_id(alice.id).display_name == "new"
-    assert AuditEvent.select().where(AuditEvent.actor == alice.id).count() == 0
+    assert PendingEvent.select().where(PendingEvent.actor == alice.id).count() == 0
 
 
 def test_every_contract_is_asked() -> None:

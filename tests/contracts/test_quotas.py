@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from models import settings as directory_settings
 from models.account import Account
-from models.audit.events import AuditEvent
+from models.audit.lanes import PendingEvent
 from models.db.database import database, transaction
 from models.friendship import FriendApplication, Friendship
 from models.project import Invitation, Project
@@ -81,7 +81,7 @@ def test_a_session_too_many_ends_the_oldest_of_its_account_and_contract(
         assert door.is_live(bobs)
     assert all(clients[name].is_live(one) for name, one in others.items() if name != "indexy")
     assert Session.select().where(Session.contract == stem).count() == MOST + 1
-    ended = AuditEvent.select().where(AuditEvent.event == "session_ended")
+    ended = PendingEvent.select().where(PendingEvent.event == "session_ended")
     assert [(event.account, event.contract, event.detail) for event in ended] == [(1, stem, '{"sessions":1}')] * 2
 
 

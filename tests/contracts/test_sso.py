@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from models import clock
 from models.account import Account
-from models.account_block import AccountBlock
+from models.account_block import AccountBlockChange
 from models.db.database import database
 from models.session import Session
 from server.settings import Settings
@@ -443,7 +443,7 @@ def test_a_list_shows_at_most_a_thousand(client: TestClient, alice: Account) -> 
     with database.atomic():
         for n in range(2, 1_006):
             Account.insert(row | {"id": n, "username": f"user{n}", "username_key": f"user{n}"}).execute()
-            AccountBlock.add(n, 1)
+            AccountBlockChange.add(n, 1)
     assert len(client.get("/v1/user/list").json()["data"]) == 1_000
     assert len(client.get("/v1/user/list?page=1").json()["data"]) == 5
 

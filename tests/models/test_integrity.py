@@ -7,6 +7,7 @@ import pytest
 from typer.testing import Result
 
 from models.account import Account
+from models.account_block import AccountBlock
 from models.db.database import connect, database, transaction
 from models.friendship import FriendApplication
 from models.outbox import Notice, OutboxMessage
@@ -33,6 +34,7 @@ def _two_friends(settings: Settings, register: Callable[..., Account]) -> None:
         Project.import_graph("三国", alice, *SAN_GUO)
         Project.import_graph("水浒", bob, *SAN_GUO)
         Session.open(alice, "dbms", "a secret")
+        AccountBlock.purge(10)
         OutboxMessage.post("sms", "13393922111", Notice("", "123456"))
         database.begin_immediate()
 

@@ -10,7 +10,7 @@ from typer.testing import Result
 
 from models import clock
 from models.account import Account
-from models.audit.verification import events
+from models.audit.verification import newest
 from tests.clients import open_clients
 
 
@@ -55,7 +55,7 @@ def test_all_sessions_of_an_account_end_in_all_contracts(
     result = operate("session", "end", "--account", "alice")
     assert (result.exit_code, result.stdout) == (0, "4 ended\n")
     assert {who: lives() for who, lives in logged_in.items()} == dict.fromkeys(logged_in, False) | {"bob": True}
-    last = list(events())[-1]
+    last = newest(1)[-1]
     assert (last.event, last.account, last.contract, last.detail) == ("session_ended", 1, "operator", '{"sessions":4}')
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from models.audit.verification import events, head, verify
+from models.audit.chain import AuditHead
+from models.audit.verification import events, pending, verify
 from models.db.database import database, run_transaction
 from models.outbox import CLAIM_SECONDS, OutboxMessage
 from models.transfer.integrity import findings
@@ -175,7 +176,7 @@ def broken_invariants() -> list[str]:
 
 def broken_audit() -> list[str]:
     """Return what is wrong with the chain of the audit."""
-    audit = run_transaction(lambda: verify(events(), head()))
+    audit = run_transaction(lambda: verify(events(), pending(), AuditHead.find()))
     return [f"audit: {audit.fault} at {audit.row}"] if audit.fault else []
 
 
