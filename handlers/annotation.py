@@ -40,6 +40,7 @@ from models.session import Session
 CONTRACT = "annotation"
 COOKIE = "sessionid"
 COOKIE_LENGTH = 40
+PROJECT_NUMBER = re.compile("[0-9]{1,18}")
 PIECE = 65_536
 """Bytes of an export that are sent at a time."""
 
@@ -134,28 +135,27 @@ def change_name(user: Session, body: Body) -> Body:
 UPDATES: dict[str, Callable[[Session, Body], Body]] = {"change_name": change_name}
 
 
-def read(user: Session, body: Body | None, request: Body | None) -> Body | Reply:
-    """Answer what the action asks for: that of the body, else that of the query, else the caller's own data."""
-    asked = body or request or {}
-    return READS[asked.get("action")](user, asked)
+def read(user: Session, action: str = "", **given: str) -> Body | Reply:
+    """Answer what the action asks for; without one, show the caller."""
+    return READS[action](user, **given)
 
 
-def own_data(user: Session, asked: Body) -> Body:
+def own_data(user: Session) -> Body:
     """Show the caller."""
     return {"ret": 0} | _person(user.account)
 
 
-def friends(user: Session, asked: Body) -> Body:
+def friends(user: Session) -> Body:
     """List the caller's friends."""
     return _list("friends", [_person(friend) for friend in Friendship.friends_of(user.account)])
 
 
-def applications(user: Session, asked: Body) -> Body:
+def applications(user: Session) -> Body:
     """List who wants to be the caller's friend."""
     return _list("applications", [_person(one) for one in FriendApplication.applicants_to(user.account)])
 
 
-def invites(user: Session, asked: Body) -> Body:
+def invites(user: Session) -> Body:
     """List the projects that the caller is invited to, each with who invited."""
     return _list(
         "invites",
@@ -166,26 +166,26 @@ def invites(user: Session, asked: Body) -> Body:
     )
 
 
-def entities(user: Session, asked: Body) -> Reply:
+def entities(user: Session, id: str) -> Reply:
     """Export a project's entities."""
-    project = Project.by_member(int(asked["id"]), user.account)
+    project = _project(id, user)
     return _attachment(f"{project.name}_entities.json", project.entities_rows())
 
 
-def relations(user: Session, asked: Body) -> Reply:
+def relations(user: Session, id: str) -> Reply:
     """Export a project's relations, without what they connect."""
-    project = Project.by_member(int(asked["id"]), user.account)
+    project = _project(id, user)
     return _attachment(f"{project.name}_relations.json", project.relations_rows())
 
 
-def triads(user: Session, asked: Body) -> Reply:
+def triads(user: Session, id: str) -> Reply:
     """Export a project's relations with the entities that they connect."""
-    project = Project.by_member(int(asked["id"]), user.account)
+    project = _project(id, user)
     return _attachment(f"{project.name}_triads.json", project.triads_rows())
 
 
-READS: dict[str | None, Callable[[Session, Body], Body | Reply]] = {
-    None: own_data,
+READS: dict[str, Callable[..., Body | Reply]] = {
+    "": own_data,
     "get_friends": friends,
     "get_friends_applications": applications,
     "get_project_invites": invites,
@@ -261,6 +261,13 @@ def _log_in(account: Account, msg: str) -> Reply:
     secret = alphanumeric(COOKIE_LENGTH)
     session = Session.open(account, CONTRACT, secret)
     return _done(msg), 200, set_cookie(COOKIE, secret, session.expires - session.created)
+
+
+def _project(number: str, member: Session) -> Project:
+    """Return a project of the caller's. Raises ProjectNotFound, also where the number is none; NotAMember."""
+    if not PROJECT_NUMBER.fullmatch(number):
+        raise ProjectNotFound
+    return Project.by_member(int(number), member.account)
 
 
 def _attachment(filename: str, rows: Iterable[Body]) -> Reply:

@@ -54,51 +54,51 @@ UNKNOWN_KEY = "accessid不存在"
 INCOMPLETE = "缺少accessid、expires或signature"
 
 
-def act(request: Body) -> Body:
+def act(action: str, **given: str) -> Body:
     """Do what the action says."""
-    return ACTIONS[request["action"]](request)
+    return ACTIONS[action](**given)
 
 
-def register(request: Body) -> Body:
+def register(userid: str, password: str, **profile: str) -> Body:
     """Make an account and log it in."""
-    account = Account.register(request["userid"], request["password"], **_profile(request))
+    account = Account.register(userid, password, **_fields(profile))
     return {"userid": account.username, "token": _open_session(account)}
 
 
-def log_in(request: Body) -> Body:
+def log_in(userid: str, password: str) -> Body:
     """Begin a session, and tell what is set."""
-    account = Account.authenticate(request["userid"], request["password"])
+    account = Account.authenticate(userid, password)
     known = {name: getattr(account, field) for name, field in PROFILE.items()}
     known["datasvr"] = settings.current.datasvr
     answer = {"userid": account.username, "token": _open_session(account)}
     return answer | {name: value for name, value in known.items() if value}
 
 
-def update(request: Body) -> Body:
+def update(token: str, userid: str = "", password: str = "", **profile: str) -> Body:
     """Change the token's owner; what is left out stays."""
-    session = _find_session(request)
+    session = _find_session(token, userid)
     account = session.account
-    if "password" in request:
-        account.set_password(request["password"], keep=session)
-    account.change(**_profile(request))
+    if password:
+        account.set_password(password, keep=session)
+    account.change(**_fields(profile))
     return {"userid": account.username}
 
 
-def log_out(request: Body) -> Body:
+def log_out(userid: str, token: str) -> Body:
     """End this session."""
-    session = _find_session(request)
+    session = _find_session(token, userid)
     session.end()
     return {"userid": session.account.username}
 
 
-def unregister(request: Body) -> Body:
+def unregister(userid: str, token: str) -> Body:
     """Delete the account; its userid is free again."""
-    account = _find_session(request).account
+    account = _find_session(token, userid).account
     delete_account(account)
     return {"userid": account.username}
 
 
-ACTIONS: dict[str, Callable[[Body], Body]] = {
+ACTIONS: dict[str, Callable[..., Body]] = {
     "register": register,
     "login": log_in,
     "update": update,
@@ -120,9 +120,9 @@ def fail(error: Exception) -> tuple[Body, int]:
     return {"errno": errno, "errstr": errstr}, status
 
 
-def _profile(request: Body) -> Body:
-    """Return the fields that were given; an empty one is unset."""
-    return {field: request[name] or None for name, field in PROFILE.items() if name in request}
+def _fields(profile: dict[str, str]) -> Body:
+    """Return the account's fields; an empty one is unset."""
+    return {PROFILE[name]: value or None for name, value in profile.items()}
 
 
 def _open_session(account: Account) -> str:
@@ -131,10 +131,9 @@ def _open_session(account: Account) -> str:
     return token
 
 
-def _find_session(request: Body) -> Session:
+def _find_session(token: str, userid: str) -> Session:
     """Return the token's session. Raises InvalidSession; PermissionDenied if the userid is somebody else's."""
-    session = Session.find(CONTRACT, request["token"])
-    userid = request.get("userid")
+    session = Session.find(CONTRACT, token)
     if userid and username_key(userid) != session.account.username_key:
         raise errors.PermissionDenied
     return session

@@ -83,23 +83,18 @@ class Document:
                 yield (int(status), media_type), inner if here[0] < inner <= here[1] else line
 
     def _actions(self, operation: dict[str, tuple[int, Any]]) -> Iterator[tuple[str, int]]:
-        """Yield what tells the objects apart of which a request is one; an empty text if it may be left out."""
-        for schema in self._requests(operation):
-            if "discriminator" in schema:
-                line, node = schema["discriminator"]
-                discriminator = self.members(node)
-                yield from ((name, at) for name, (at, _) in self.members(discriminator["mapping"][1]).items())
-                required = [name.value for name in schema["required"][1].value] if "required" in schema else []
-                if "properties" in schema and discriminator["propertyName"][1].value not in required:
-                    yield "", line
-
-    def _requests(self, operation: dict[str, tuple[int, Any]]) -> Iterator[dict[str, tuple[int, Any]]]:
-        holders = list(operation["parameters"][1].value) if "parameters" in operation else []
-        if "requestBody" in operation:
+        """Yield what tells apart the acts of an operation; an empty text if it may be left out."""
+        action = self.members(operation["x-action"][1]) if "x-action" in operation else {}
+        if "without" in action:
+            yield "", action["without"][0]
+        if "requires" in action:
+            yield from ((name, at) for name, (at, _) in self.members(action["requires"][1]).items())
+        elif action:
             content = self.members(self.members(operation["requestBody"][1])["content"][1])
-            holders += [media_type for _, media_type in content.values()]
-        for holder in holders:
-            yield self.members(self.members(holder)["schema"][1])
+            for _, media_type in content.values():
+                schema = self.members(self.members(media_type)["schema"][1])
+                mapping = self.members(schema["discriminator"][1])["mapping"][1]
+                yield from ((name, at) for name, (at, _) in self.members(mapping).items())
 
 
 def read_specs() -> dict[str, dict[str, Declared]]:

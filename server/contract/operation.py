@@ -25,9 +25,6 @@ from server.limits.rate_limit_storage import RateLimitStorage
 from server.limits.rate_limits import RateLimits
 from server.settings import Settings
 
-ARGUMENTS = "rollbook.arguments"
-"""Key of the ASGI scope: the arguments of the handler, once they were found to fit."""
-
 
 class Operation:
     """A handler with all that the spec says of it, prepared once."""
@@ -58,7 +55,7 @@ class Operation:
             self.origins.check(scope)
         context = scope["extensions"].get("connexion_context", {})
         refuse(context.get("token_info"))
-        scope[ARGUMENTS] = arguments = await self.request.arguments(scope, receive)
+        arguments = await self.request.arguments(scope, receive)
         hashes = self.request.has_password(arguments)
         user = context.get("user")
         work = partial(self.perform, user, arguments, scope, context.get("token_info"))

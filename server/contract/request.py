@@ -1,6 +1,7 @@
 """Requests: read, cast and checked as the spec says, and turned into the arguments of a handler."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,7 @@ from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope
 
 from handlers.exceptions import BadRequest, ContentTooLarge, UnsupportedMediaType
+from server.contract.action import ACTION, read_action
 from server.contract.validation import Schema, compile_schema, make_cast, merge, properties
 from server.settings import Settings
 
@@ -63,7 +65,6 @@ class Parameter:
         self.first: bool = declared.get("x-repeated") == "first"
         self.default = schema.get("default")
         self.items = schema.get("type") == "array"
-        self.members = {name: make_cast(member) for name, member in properties(schema).items() if self.where == "query"}
         self.cast = make_cast(schema["items"] if self.items else schema)
         self.check = compile_schema(schema)
         self.label = f"{self.where} parameter '{self.name}'"
@@ -71,7 +72,7 @@ class Parameter:
             "path": self._from_path,
             "header": self._from_header,
             "cookie": self._from_cookie,
-            "query": self._whole_query if self.members else self._from_query,
+            "query": self._from_query,
         }[self.where]
 
     def value(self, scope: Scope) -> Any:
@@ -109,14 +110,6 @@ class Parameter:
             return values and [self.cast(value) for value in values]
         text = query.one(self.name, self.first)
         return None if text is None else self.cast(text)
-
-    def _whole_query(self, scope: Scope) -> Any:
-        """Read an exploded object: each of its properties is a query parameter of its own."""
-        query = read_query(scope)
-        given = {
-            name: cast(text) for name, cast in self.members.items() if (text := query.one(name, self.first)) is not None
-        }
-        return given or None
 
 
 def read_cookie(scope: Scope, name: str) -> str | None:
@@ -216,11 +209,15 @@ async def skip_body(scope: Scope, receive: Receive, limit: int) -> None:
 class RequestReader:
     """Turns the request of one operation into the arguments of its handler."""
 
-    def __init__(self, operation: AbstractOperation, wanted: Iterable[str], settings: Settings) -> None:
+    def __init__(
+        self, operation: AbstractOperation, wanted: Mapping[str, inspect.Parameter], settings: Settings
+    ) -> None:
         self.parameters = [Parameter(declared) for declared in operation.parameters]
         self.body = Body(operation.request_body, settings) if operation.request_body else None
         self.body_limit = settings.max_body_bytes
+        self.action = read_action(operation)
         self.wanted = frozenset(wanted)
+        self.wants_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
         self.secrets = frozenset(_password_names(operation))
 
     async def arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
@@ -230,7 +227,10 @@ class RequestReader:
             arguments["body"] = await self.body.value(scope, receive)
         else:
             await skip_body(scope, receive, self.body_limit)
-        return {name: value for name, value in arguments.items() if name in self.wanted}
+        scope[ACTION] = self.action.of(arguments) if self.action else ""
+        if self.action:
+            arguments = self.action.choose(arguments)
+        return {name: value for name, value in arguments.items() if self.wants_all or name in self.wanted}
 
     def has_password(self, arguments: dict[str, Any]) -> bool:
         """Tell whether a password came with the request, so that hashing is ahead."""
@@ -248,5 +248,5 @@ def _password_names(operation: AbstractOperation) -> set[str]:
     for schema in (content["schema"] for content in media):
         members |= properties(schema)
     for declared in operation.parameters:
-        members |= {declared["name"]: merge(declared["schema"])} | properties(declared["schema"])
+        members[declared["name"]] = merge(declared["schema"])
     return {name for name, schema in members.items() if merge(schema).get("format") == "password"}

@@ -16,14 +16,9 @@ Check = Callable[[Any], str | None]
 
 
 def compile_schema(schema: Schema) -> Check:
-    """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names.
-
-    One variant may lack the discriminator's property: it is meant where the value names none. What stands beside the
-    `oneOf` holds for all variants.
-    """
-    whole = merge(schema)
-    if "discriminator" in whole:
-        return _compile_variants(whole)
+    """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names."""
+    if "discriminator" in schema:
+        return _compile_variants(schema)
     validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value")
     is_valid, iter_errors = validator.is_valid, validator.iter_errors
 
@@ -39,25 +34,18 @@ def compile_schema(schema: Schema) -> Check:
 
 def _compile_variants(schema: Schema) -> Check:
     name = schema["discriminator"]["propertyName"]
-    named: dict[str, Check] = {}
-    nameless: Check | None = None
-    whole = compile_schema({key: value for key, value in schema.items() if key not in ("oneOf", "discriminator")})
-    for variant in schema["oneOf"]:
-        if name in variant.get("properties", {}):
-            named |= dict.fromkeys(variant["properties"][name]["enum"], compile_schema(variant))
-        else:
-            nameless = compile_schema(variant)
+    named = {
+        choice: compile_schema(variant) for variant in schema["oneOf"] for choice in variant["properties"][name]["enum"]
+    }
 
     def check(value: Any) -> str | None:
         if not isinstance(value, dict):
             return 'the value is not of type "object"'
         if name not in value:
-            return (nameless(value) or whole(value)) if nameless else f'"{name}" is a required property'
+            return f'"{name}" is a required property'
         chosen = value[name]
         variant = named.get(chosen) if isinstance(chosen, str) else None
-        if variant is None:
-            return f"{name}: one of {', '.join(named)} is expected"
-        return variant(value) or whole(value)
+        return variant(value) if variant else f"{name}: one of {', '.join(named)} is expected"
 
     return check
 

@@ -21,7 +21,6 @@ from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import fits
 from server import __version__
 from server.contract.executors import Executors
-from server.contract.validation import merge
 from server.specs import LOCAL, Contract
 
 EXPLORER = Path(__file__).with_name("explorer")
@@ -167,22 +166,24 @@ def _entry(contract: Contract, base: str) -> str:
 
 
 def _count_acts(document: dict[str, Any]) -> int:
-    """Count operations; one whose request is one of several objects counts once for each of them."""
-
-    def variants(holder: dict[str, Any]) -> int:
-        name = holder.get("schema", {}).get("$ref", "").removeprefix(LOCAL)
-        return len(merge(document["components"]["schemas"].get(name, {})).get("oneOf", [None]))
-
+    """Count operations; one that is several acts counts once for each of them."""
     return sum(
-        max([1, *map(variants, [*operation.get("parameters", []), *_bodies(operation)])])
+        _acts(document, operation)
         for path in document["paths"].values()
         for operation in path.values()
         if "operationId" in operation
     )
 
 
-def _bodies(operation: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(operation.get("requestBody", {}).get("content", {}).values())
+def _acts(document: dict[str, Any], operation: dict[str, Any]) -> int:
+    action = operation.get("x-action")
+    if not action:
+        return 1
+    if "requires" in action:
+        return len(action["requires"]) + ("without" in action)
+    (content,) = operation["requestBody"]["content"].values()
+    name = content["schema"]["$ref"].removeprefix(LOCAL)
+    return len(document["components"]["schemas"][name]["oneOf"])
 
 
 def _fill(name: str, **values: str) -> str:

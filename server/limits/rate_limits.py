@@ -25,6 +25,7 @@ from models.identifiers import contact_key, username_key
 from models.known_address import KnownAddress
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
+from server.contract.action import ACTION
 from server.contract.response import Reply
 from server.limits import device_cookie
 from server.limits.rate_limit_storage import RateLimitStorage
@@ -155,8 +156,7 @@ class RateLimits:
         self, scope: Scope, user: Any, arguments: dict[str, Any], token_info: Any, work: Callable[[], Reply]
     ) -> Reply:
         """Do what is asked, unless it is asked too often. Raises TooManyRequests."""
-        action = (arguments.get("body") or arguments.get("request") or {}).get("action")
-        limits = [limit for limit in self.limits if not limit.actions or action in limit.actions]
+        limits = [limit for limit in self.limits if not limit.actions or scope[ACTION] in limit.actions]
         if not limits:
             return work()
         ask = Ask(scope, user, arguments, _accessid(token_info), client_ip(scope, self.trusted))

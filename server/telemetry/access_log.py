@@ -17,7 +17,7 @@ from typing import Any
 from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.types import Scope
 
-from server.contract.operation import ARGUMENTS
+from server.contract.action import ACTION
 from server.contract.routing import CONTRACT
 from server.settings import Settings
 from server.telemetry.logs import REQUEST_ID, Line, line_renderer, write
@@ -129,12 +129,5 @@ class AccessLog:
 
 
 def action(scope: Scope) -> str | None:
-    """Return the action that was asked for, in the body or else in the query; None if there is none."""
-    arguments = scope.get(ARGUMENTS)
-    if arguments:
-        for place in ("body", "request"):
-            asked = arguments.get(place)
-            if type(asked) is dict and "action" in asked:
-                found: str | None = asked["action"]
-                return found
-    return None
+    """Return the action that was asked for; None if there is none."""
+    return scope.get(ACTION) or None

@@ -11,8 +11,8 @@ from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.contract.action import ACTION
 from server.contract.exceptions import BREACH
-from server.contract.operation import ARGUMENTS
 from server.contract.routing import CONTRACT
 
 
@@ -39,18 +39,10 @@ class ContractCoverage:
         entry = {
             "contract": scope[CONTRACT],
             "operation": (route.get("operation_id") or "").rpartition(".")[2] or None,
-            "action": _action(scope),
+            "action": scope.get(ACTION),
             "status": start["status"],
             "media_type": Headers(raw=start["headers"]).get("content-type", "").partition(";")[0] or None,
             "breach": scope.get(BREACH),
         }
         with self.file.open("ab", buffering=0) as file:
             file.write(orjson.dumps(entry) + b"\n")
-
-
-def _action(scope: Scope) -> str | None:
-    """Return the action that was asked for, in the body or else in the query; None if the request did not fit."""
-    if ARGUMENTS not in scope:
-        return None
-    asked = (scope[ARGUMENTS].get(place) or {} for place in ("body", "request"))
-    return next((one["action"] for one in asked if "action" in one), "")

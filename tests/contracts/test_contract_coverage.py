@@ -104,7 +104,7 @@ def test_the_lines_are_those_of_the_files() -> None:
             for (status, media_type), line in declared.answers.items():
                 assert lines[line - 1].strip() in (f"'{status}':", f"{media_type}:")
             for action, line in declared.actions.items():
-                assert lines[line - 1].strip().startswith(f"{action}:" if action else "discriminator:")
+                assert lines[line - 1].strip().startswith(f"{action}:" if action else "without:")
 
 
 @pytest.mark.usefixtures("whole_suite")

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +25,6 @@ from models.account import Account
 from models.db.database import database, transaction
 from models.errors import BadKey, KeyNotFound, KeyTaken, WrongCredentials
 from models.session import Session
-from server.contract.validation import merge
 from server.settings import Settings
 from server.specs import load_contracts
 
@@ -35,7 +35,20 @@ TOKEN = "mnd4fb5gvcpg92rp"
 DOCUMENT = next(c.document for c in load_contracts() if c.stem == "signed")
 OPERATION = DOCUMENT["paths"]["/user"]["get"]
 SCHEMAS = DOCUMENT["components"]["schemas"]
-REQUESTS = {name: e["value"] for name, e in OPERATION["parameters"][0]["examples"].items()}
+REQUIRED = OPERATION["x-action"]["requires"]
+EXAMPLES = {
+    parameter["name"]: {name: e["value"] for name, e in parameter.get("examples", {}).items()}
+    or {"": parameter["example"]}
+    for parameter in OPERATION["parameters"]
+}
+"""Parameter -> its examples by their names."""
+REQUESTS = {
+    action: {
+        name: EXAMPLES[name].get(action, next(iter(EXAMPLES[name].values()))) for name in ["action", *needed, *more]
+    }
+    for (action, needed), more in zip(REQUIRED.items(), [[], [], ["userid", "password"], [], []], strict=True)
+}
+"""The requests that the document prints."""
 ANSWERS = {
     name: e["value"] for name, e in OPERATION["responses"]["200"]["content"]["application/json"]["examples"].items()
 }
@@ -419,13 +432,7 @@ def test_no_action_is_malformed(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "missing"),
-    [
-        (action, name)
-        for action, ref in merge(SCHEMAS["Request"])["discriminator"]["mapping"].items()
-        for name in SCHEMAS[ref.rpartition("/")[2]]["required"]
-        if name != "action"
-    ],
+    ("action", "missing"), [(action, name) for action, names in REQUIRED.items() for name in names]
 )
 def test_a_missing_parameter_is_named(ask: Ask, action: str, missing: str) -> None:
     request = {name: value for name, value in REQUESTS[action].items() if name != missing}
@@ -436,16 +443,22 @@ def test_a_missing_parameter_is_named(ask: Ask, action: str, missing: str) -> No
 
 
 def test_the_required_parameters_are_the_documented_ones() -> None:
-    assert {
-        ref.rpartition("/")[2]: set(SCHEMAS[ref.rpartition("/")[2]]["required"])
-        for ref in merge(SCHEMAS["Request"])["discriminator"]["mapping"].values()
-    } == {
-        "RegisterAction": {"action", "userid", "password"},
-        "LoginAction": {"action", "userid", "password"},
-        "UpdateAction": {"action", "token"},
-        "LogoutAction": {"action", "userid", "token"},
-        "UnregisterAction": {"action", "userid", "token"},
+    assert REQUIRED == {
+        "register": ["userid", "password"],
+        "login": ["userid", "password"],
+        "update": ["token"],
+        "logout": ["userid", "token"],
+        "unregister": ["userid", "token"],
     }
+
+
+def test_each_action_takes_the_parameters_that_its_function_has() -> None:
+    allowed = OPERATION["x-action"]["allows"]
+    for action, function in signed.ACTIONS.items():
+        parameters = inspect.signature(function).parameters
+        names = [*signed.PROFILE] if "profile" in parameters else []
+        names += [name for name in parameters if name != "profile"]
+        assert set(names) == {*REQUIRED[action], *allowed.get(action, [])}
 
 
 @pytest.mark.parametrize(
@@ -473,9 +486,29 @@ def test_a_value_beyond_its_limits_is_malformed_and_not_repeated(ask: Ask, wrong
     assert Account.select().count() == 0
 
 
-@pytest.mark.parametrize("token", ["", "short", "MND4FB5GVCPG92RP", "mnd4fb5gvcpg92r\n", "é" * 16])
-def test_a_token_of_another_shape_is_malformed(ask: Ask, token: str) -> None:
-    assert ask("logout", userid="alice", token=token).status_code == 400
+@pytest.mark.parametrize("token", ["short", "MND4FB5GVCPG92RP", "mnd4fb5gvcpg92r\n", "é" * 16, "a" * 256])
+@pytest.mark.parametrize("action", ["update", "logout", "unregister"])
+def test_a_token_of_another_shape_is_a_dead_one(ask: Ask, action: str, token: str) -> None:
+    answer = ask(action, userid="alice", token=token)
+    assert (answer.status_code, answer.json()) == (200, {"errno": 1003, "errstr": "token无效或已过期"})
+
+
+def test_a_token_longer_than_any_is_malformed(ask: Ask) -> None:
+    assert ask("logout", userid="alice", token="a" * 257).status_code == 400
+
+
+def test_an_empty_password_at_update_sets_none(ask: Ask, alice: Account) -> None:
+    token = log_in(ask)
+    assert ask("update", token=token, password="", alias="Al").json() == {"userid": "alice"}
+    assert ask("login", userid="alice", password="correct horse").json()["alias"] == "Al"
+
+
+@pytest.mark.parametrize("action", ["register", "login"])
+def test_what_an_action_does_not_know_is_left_alone(ask: Ask, action: str) -> None:
+    ask("register", userid="bob", password="123456") if action == "login" else None
+    answer = ask(action, userid="bob", password="123456", token="ab", **({"alias": "Al"} if action == "login" else {}))
+    assert answer.json()["userid"] == "bob"
+    assert "alias" not in answer.json()
 
 
 def test_a_query_that_is_not_utf8_is_malformed(client: TestClient) -> None:

@@ -234,19 +234,16 @@ def test_the_signed_journey_in_python(package: Callable[[str], Package], host: H
     profile = {"alias": "法外狂徒张三", "domain": "example.com"}
 
     def act(action: str, **what: str) -> Any:
-        return api.act.sync(client=client, request=models.Request(action=action, **what))
+        return api.act.sync(client=client, action=action, **what)
 
     registered = act("register", userid="signed_python", password=PASSWORD, property_='{"level": 3}', **profile)
     assert registered.userid == "signed_python"
     taken = act("register", userid="signed_python", password=PASSWORD)
     assert taken == models.Failure(errno=1001, errstr="用户已存在")
     assert act("login", userid="signed_python", password="wrong").errno == 1002
-    incomplete = api.act.sync_detailed(client=client, request=models.Request(action="login", userid="signed_python"))
+    incomplete = api.act.sync_detailed(client=client, action="login", userid="signed_python")
     assert (incomplete.status_code, incomplete.parsed.errno) == (400, 400)
-    unsigned = api.act.sync_detailed(
-        client=api.client(),
-        request=models.Request(action="login", userid="signed_python", password=PASSWORD),
-    )
+    unsigned = api.act.sync_detailed(client=api.client(), action="login", userid="signed_python", password=PASSWORD)
     assert (unsigned.status_code, unsigned.parsed.errno) == (403, 403)
 
     logged_in = act("login", userid="signed_python", password=PASSWORD)
@@ -270,8 +267,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
         return ret
 
     def read(client: Any, **what: str) -> Any:
-        asked = {"request": models.ReadQuery(**what)} if what else {}
-        return api.read.sync(client=client, **asked)
+        return api.read.sync(client=client, **what)
 
     form = models.RegistrationForm("annotation_python", "法外狂徒张三", PASSWORD)
     assert api.register.sync(client=api.client(), body=form) == models.Outcome(ret=0, msg="创建成功")
@@ -286,7 +282,6 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     bobs = models.Registration("annotation_python2", "annotation_python2", PASSWORD)
     assert api.register.sync(client=bob, body=bobs).ret == 0
     assert read(alice) == models.OwnData(ret=0, user_name="法外狂徒张三", user_id="annotation_python")
-    assert api.read.sync(client=alice, body=models.Read()) == read(alice)
     changed = api.update.sync(client=alice, body=models.ChangeName("change_name", "穿林北腿蒋中正"))
     assert changed.msg == "修改成功"
 
@@ -295,7 +290,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     applicant = models.Person(user_name="annotation_python2", user_id="annotation_python2")
     assert read(alice, action="get_friends_applications") == models.ApplicationList(0, 1, [applicant])
     assert act(alice, models.AcceptApplication, "friend_apply_accept", id="annotation_python2") == 0
-    assert api.read.sync(client=alice, body=models.Read(action="get_friends")).friends == [applicant]
+    assert read(alice, action="get_friends").friends == [applicant]
 
     assert act(alice, models.Invite, "project_invite", project_id=project) == 0
     (invitation,) = read(bob, action="get_project_invites").invites
@@ -303,8 +298,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     assert read(bob, action="get_entities_json", id=project) == models.Refusal(ret=-1, msg="未参与该项目")
     assert act(bob, models.AcceptInvitation, "project_invite_accept", project_id=project) == 0
     for part, rows in GRAPH.items():
-        query = models.ReadQuery(action=f"get_{part}_json", id=project)
-        export = api.read.sync_detailed(client=bob, request=query)
+        export = api.read.sync_detailed(client=bob, action=f"get_{part}_json", id=project)
         assert export.parsed is None
         assert export.headers["content-disposition"].startswith("attachment")
         assert [row["name"] for row in json.loads(export.content)] == [row["name"] for row in rows]

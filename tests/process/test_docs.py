@@ -541,10 +541,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, {root!r})
-import server.pages
+import server.docs.pages
 from server.__main__ import main
 
-server.pages.SITE = Path({site!r})
+server.docs.pages.SITE = Path({site!r})
 main()
 """
 

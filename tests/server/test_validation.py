@@ -173,14 +173,6 @@ def test_a_message_names_the_field_and_what_was_expected_but_not_the_value(
     assert "secret" not in wrong
 
 
-def test_what_stands_beside_the_variants_holds_for_all_of_them() -> None:
-    variant = {"type": "object", "properties": {"action": {"enum": ["go"]}}}
-    choice = {"oneOf": [variant], "discriminator": {"propertyName": "action"}}
-    check = compile_schema({"properties": {"id": {"maxLength": 3}}, "allOf": [choice]})
-    assert check({"action": "go", "id": "123"}) is None
-    assert check({"action": "go", "id": "1234"}) == "id: the value is longer than 3 characters"
-
-
 def test_a_variant_is_named_by_its_discriminator() -> None:
     variant = {"type": "object", "required": ["action", "id"], "properties": {"action": {"enum": ["go"]}}}
     check = compile_schema({"oneOf": [variant], "discriminator": {"propertyName": "action"}})

@@ -167,6 +167,7 @@ class Operation:
         both = [*item.get("parameters", []), *self.spec.get("parameters", [])]
         self.parameters: list[dict[str, Any]] = [reader.resolve(parameter) for parameter in both]
         self.body: dict[str, Any] = reader.resolve(self.spec.get("requestBody", {}))
+        self.action: dict[str, Any] = self.spec.get("x-action", {})
 
     @property
     def full_path(self) -> str:
@@ -188,54 +189,46 @@ class Operation:
     def fields(self) -> list[Field]:
         """Return all values of the request, of all its variants together."""
         read = self.reader
-        found: list[Field] = []
-        for parameter in self.parameters:
-            schema = read.schema(parameter["schema"])
-            if self.is_whole(parameter):
-                found += [] if self.variants else read.fields(schema, "query")
-            else:
-                place, required = parameter["in"], parameter.get("required", False)
-                found.append(read.field(parameter["name"], place, required, schema, parameter.get("description", "")))
+        chosen = {one.name for variant in self.variants for one in variant.fields}
+        found = [self._field(parameter) for parameter in self.parameters if parameter["name"] not in chosen]
         for content in list(self.media_types.values())[:1]:
             found += [] if self.variants else read.fields(read.schema(content["schema"]), "body")
         return found
 
+    def _field(self, parameter: dict[str, Any], required: bool | None = None) -> Field:
+        needed = parameter.get("required", False) if required is None else required
+        schema, meaning = parameter["schema"], parameter.get("description", "")
+        return self.reader.field(parameter["name"], parameter["in"], needed, schema, meaning)
+
     @cached_property
     def variants(self) -> list[Variant]:
-        """Return the objects among which the request chooses; none where it is always the same."""
-        return next((variants for schema, place in self._requests() if (variants := self._choices(schema, place))), [])
-
-    def _requests(self) -> Iterator[tuple[Schema, str]]:
-        """Yield the schemas of whole requests, those of the body first: they tell more variants apart."""
-        for content in self.media_types.values():
-            yield self.reader.schema(content["schema"]), "body"
-        for parameter in self.parameters:
-            if self.is_whole(parameter):
-                yield self.reader.schema(parameter["schema"]), "query"
-
-    def _choices(self, schema: Schema, place: str) -> list[Variant]:
-        if "discriminator" not in schema:
+        """Return the acts among which the request chooses; none where it is always the same."""
+        if not self.action:
             return []
-        told_by = schema["discriminator"]["propertyName"]
-        choices = [self.reader.schema(variant) for variant in schema["oneOf"]]
-        return [
-            Variant(
-                choice.get("properties", {}).get(told_by, {}).get("enum", [""])[0],
-                take_apart(choice.get("description", "")),
-                self.reader.fields(choice, place),
+        return list(self._acts() if "requires" in self.action else self._choices())
+
+    def _acts(self) -> Iterator[Variant]:
+        """Yield the acts that plain parameters make; the first is the one without a name, if there is that."""
+        if "without" in self.action:
+            yield Variant("", take_apart(self.action["without"]), [])
+        named = {parameter["name"]: parameter for parameter in self.parameters}
+        told_by = named[self.action["name"]]
+        for act, needed in self.action["requires"].items():
+            names = [self.action["name"], *needed, *self.action.get("allows", {}).get(act, [])]
+            example = told_by["examples"][act]
+            heading, told = example["summary"], take_apart(example["description"])
+            yield Variant(
+                act,
+                told if told.heading else Told(heading, told.document, told.decided),
+                [self._field(named[name], required=name in (self.action["name"], *needed)) for name in names],
             )
-            for choice in choices
-        ]
 
-    def variant_of(self, value: dict[str, Any]) -> str:
-        """Return the name of the variant that a request is."""
-        schema = next(schema for schema, _ in self._requests() if "discriminator" in schema)
-        return str(value.get(schema["discriminator"]["propertyName"], ""))
-
-    def is_whole(self, parameter: dict[str, Any]) -> bool:
-        """Tell whether a parameter is an object that is spread over the whole query."""
-        schema = self.reader.schema(parameter["schema"])
-        return parameter["in"] == "query" and (schema.get("type") == "object" or "discriminator" in schema)
+    def _choices(self) -> Iterator[Variant]:
+        """Yield the objects of which the body is one."""
+        (content,) = self.media_types.values()
+        for choice in map(self.reader.schema, self.reader.schema(content["schema"])["oneOf"]):
+            (name,) = choice["properties"][self.action["name"]]["enum"]
+            yield Variant(name, take_apart(choice["description"]), self.reader.fields(choice, "body"))
 
 
 def examples(holder: dict[str, Any], reader: Reader) -> dict[str, dict[str, Any]]:

@@ -114,22 +114,22 @@ def _request(operation: Operation, step: Step, status: int, content: Any) -> tup
     for parameter in operation.parameters:
         name, place = parameter["name"], parameter["in"]
         value = _example(parameter, step, reader)
-        if operation.is_whole(parameter):
-            if not operation.media_types:
-                variant = operation.variant_of(value)
-                query |= value | _among(step.given, value)
-        elif place == "path":
+        if place == "path":
             path = path.replace(f"{{{name}}}", f"{{{_mark(step.given.get(name, value))}}}")
         elif place == "query":
             query[name] = step.given.get(name, value[0] if isinstance(value, list) else value)
     body, form = None, False
-    for media_type, holder in list(operation.media_types.items())[:1]:
-        body = _example(holder, step, reader)
-        variant = operation.variant_of(body) if operation.variants else None
-        body = body | _among(step.given, body)
-        form = media_type == FORM
-        if step.query:
-            query, body = query | body, None
+    if "requires" in operation.action:
+        variant = step.example
+        needed = operation.action["requires"].get(variant, [])
+        named = [operation.action["name"], *needed] if variant else []
+        query = {name: value for name, value in query.items() if name in named or name in step.given}
+    else:
+        for media_type, holder in list(operation.media_types.items())[:1]:
+            body = _example(holder, step, reader)
+            variant = body[operation.action["name"]] if operation.action else None
+            body = body | _among(step.given, body)
+            form = media_type == FORM
     signs = ""
     for scheme in _credentials(operation):
         name, place = scheme["name"], scheme["in"]

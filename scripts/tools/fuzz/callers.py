@@ -9,12 +9,11 @@ import itertools
 import json
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from scripts.tools.fuzz import whole_query
 from scripts.tools.fuzz.signature import Signature
 
 INDEXY = "/indexy-api/api/v1/users"
@@ -76,11 +75,25 @@ class Caller:
         A session that ended since the case was made is replaced by a live one. Every other case that is meant to be
         accepted, but those that links lead to each other, is made to concern the caller itself.
         """
-        if _is_meant_well(case) and case.meta.phase.name != "stateful" and next(self.turns):
-            self.session()
-            self.fill_in(case, case.operation.definition.raw["operationId"])
+        if _is_meant_well(case):
+            if case.meta.phase.name != "stateful" and next(self.turns):
+                self.session()
+                self.fill_in(case, case.operation.definition.raw["operationId"])
+            self.complete(case)
         if self.carried(case) in self.own:
             self.attach(case, self.session())
+
+    def complete(self, case: Any) -> None:
+        """Give a case what its act requires, which no schema says: `x-action`."""
+        action = case.operation.definition.raw.get("x-action", {})
+        asked = case.body if isinstance(case.body, dict) and case.body else case.query
+        for member in action.get("requires", {}).get(asked.get(action.get("name")), ()):
+            if not asked.get(member):
+                asked[member] = self.has(member)
+
+    def has(self, member: str) -> str:
+        """Return what the caller has for a member that an act requires."""
+        raise NotImplementedError
 
     def after(self, response: Any) -> None:
         """Learn from an answer: credentials that it gives; whether the session may have ended with its request."""
@@ -214,15 +227,6 @@ class Signed(Caller):
 
     stem = "signed"
     place, name = "query", "token"
-    needed: ClassVar = {
-        "register": ("userid", "password"),
-        "login": ("userid", "password"),
-        "update": ("token",),
-        "logout": ("userid", "token"),
-        "unregister": ("userid", "token"),
-    }
-    """Action -> what it needs."""
-    known_names = ("userid", "password", "token", "domain", "alias", "property")
 
     def __init__(self, url: str, accesskey: str, folder: Path) -> None:
         super().__init__(url, accesskey, folder)
@@ -246,27 +250,20 @@ class Signed(Caller):
         return "action=login" not in urlsplit(request.url).query
 
     def before(self, case: Any) -> None:
-        """Prepare a case; one that is meant to be accepted has all that its action needs."""
+        """Prepare a case."""
         super().before(case)
         self.signature.url_only = not _is_meant_well(case)
-        known = str(case.query.get("action")) in self.needed
-        if _is_meant_well(case) and known and not whole_query.fits(case, case.query):
-            for name in self.known_names:  # a link set the action alone, over what was made for another
-                case.query.pop(name, None)
-            case.query.update(self._own(case))
 
     def fill_in(self, case: Any, operation: str) -> None:
         """Act as the caller, register somebody new."""
-        case.query.update(self._own(case))
         if case.query.get("action") == "register":
             case.query["userid"] = self.free_name()
+        else:
+            case.query.update({name: self.has(name) for name in ("token", "userid", "password") if name in case.query})
 
-    def _own(self, case: Any) -> dict[str, str]:
-        """Return what the caller has for the action of a case."""
-        action = case.query.get("action")
-        needed = self.needed.get(action, ()) if isinstance(action, str) else ()
-        own = {"token": self.session(), "userid": self.username, "password": self.password}
-        return {name: own[name] for name in needed}
+    def has(self, member: str) -> str:
+        """Return the caller's own token, userid or password."""
+        return {"token": self.session(), "userid": self.username, "password": self.password}[member]
 
     def _act(self, action: str) -> requests.Response:
         account = {"userid": self.username, "password": self.password}
@@ -310,6 +307,10 @@ class Annotation(CookieCaller):
         """Log in and return the cookie."""
         account = {"user_id": self.username, "password": self.password}
         return next(iter(self.given(self.send("POST", "/user/signin", data=account))), None)
+
+    def has(self, member: str) -> str:
+        """Return the project."""
+        return PROJECT
 
     def fill_in(self, case: Any, operation: str) -> None:
         """Name the project, tell the current password, register somebody new."""

@@ -9,13 +9,14 @@ from typing import Any
 
 import schemathesis
 from schemathesis import AuthContext, DeserializationContext, HookContext, Response
+from schemathesis import Case as SomeCase
 from schemathesis.auths import GLOBAL_AUTH_STORAGE
 from schemathesis.core.failures import Failure
 
 from scripts.tools.fuzz import suppressions
 from scripts.tools.fuzz.callers import CALLERS, Signed
-from scripts.tools.fuzz.whole_query import Case
 
+Case = SomeCase[Any]
 STEM = os.environ["FUZZ_STEM"]
 LOGGED_IN = os.environ["FUZZ_CALLER"] == "logged-in"
 FOLDER = Path(os.environ["FUZZ_FOLDER"])

@@ -1,12 +1,14 @@
 // A contract as a browser can speak it: every act has a form of its own, and nothing is offered that fetch cannot send.
 
+const SIGNING = new Set(["accessid", "expires", "signature"]);
+
 /** Return a copy of an OpenAPI document whose operations can all be sent by a browser. */
 export function browserView(contract) {
   const paths = {};
   for (const [path, item] of Object.entries(contract.paths)) {
     for (const [method, operation] of operationsOf(item)) {
       const sendable = withoutHeaderSignature(contract, withParameters(contract, item, operation));
-      for (const act of unfold(contract, method, sendable)) {
+      for (const act of unfold(contract, sendable)) {
         const query = act.query ? `?${new URLSearchParams(act.query)}` : "";
         (paths[path + query] ??= {})[method] = act.operation;
       }
@@ -47,64 +49,33 @@ export function resolve(document, node) {
   return node?.$ref ? node.$ref.slice(2).split("/").reduce((place, name) => place[name], document) : node;
 }
 
-/** Return a schema with what its `allOf` says. */
-function merged(contract, schema) {
-  const { allOf = [], ...rest } = resolve(contract, schema) ?? {};
-  return Object.assign({}, ...allOf.map((part) => merged(contract, part)), rest);
-}
-
-/** Make one form of each act of an operation whose whole query, or whose body with GET, is one of several objects. */
-function unfold(contract, method, operation) {
-  const { parameters } = operation;
-  const whole = parameters.find(({ in: place, schema }) => place === "query" && isObject(contract, schema));
-  // browsers send no body with GET
-  const body = method === "get" && operation.requestBody?.content?.["application/json"];
-  const { schema, examples } = body || whole || {};
-  const { oneOf, discriminator } = merged(contract, schema);
-  if (!oneOf) {
+/** Make one form of each act of an operation whose acts are told apart in the query. */
+function unfold(contract, operation) {
+  const { parameters, requestBody, "x-action": action, ...rest } = operation;
+  if (!action?.requires) {
     return [{ operation }];
   }
-  const name = discriminator.propertyName;
-  return oneOf.map((variant) => {
-    const { properties = {}, required = [], description, "x-tag": tag } = resolve(contract, variant);
-    const action = properties[name]?.enum[0];
-    const example = values(contract, examples).find(({ value }) => value[name] === action);
-    const fields = Object.keys(properties).filter((field) => field !== name);
-    return {
-      query: action && { [name]: action },
-      operation: {
-        ...operation,
-        operationId: action ? `${operation.operationId}_${action}` : operation.operationId,
-        tags: [tag ?? operation.tags[0]],
-        summary: example?.summary ?? operation.summary,
-        description,
-        requestBody: body ? undefined : operation.requestBody,
-        parameters: [
-          ...parameters.filter((parameter) => parameter !== whole),
-          ...fields.map((field) => ({
-            name: field,
-            in: "query",
-            required: required.includes(field),
-            description: descriptionOf(contract, properties[field]),
-            schema: properties[field],
-            example: example?.value[field],
-          })),
-        ],
-      },
-    };
+  const { name, requires, allows = {}, without } = action;
+  const members = new Set([name, ...Object.values(requires).flat(), ...Object.values(allows).flat()]);
+  const others = parameters.filter((parameter) => !members.has(parameter.name));
+  const texts = parameters.find((parameter) => parameter.name === name).examples;
+  const acts = Object.entries(requires).map(([act, needed]) => {
+    const { summary, description, "x-tag": tag = operation.tags[0] } = texts[act];
+    const taken = [...needed, ...(allows[act] ?? [])].map((member) => {
+      const { examples, example, ...parameter } = parameters.find((one) => one.name === member);
+      if (needed.includes(member)) {
+        return { ...parameter, required: true, example: examples?.[act]?.value ?? example };
+      }
+      const { example: _, ...schema } = resolve(contract, parameter.schema);
+      return { ...parameter, required: false, schema }; // what an act can do without is not filled in
+    });
+    const texted = { ...rest, operationId: `${operation.operationId}_${act}`, tags: [tag], summary, description };
+    return { query: { [name]: act }, operation: { ...texted, parameters: [...others, ...taken] } };
   });
+  return without ? [{ operation: { ...rest, description: without, parameters: others } }, ...acts] : acts;
 }
 
-function isObject(contract, schema) {
-  const { type, oneOf } = merged(contract, schema);
-  return type === "object" || oneOf?.every((variant) => isObject(contract, variant));
-}
-
-function descriptionOf(contract, schema) {
-  return schema.description ?? resolve(contract, schema).description;
-}
-
-/** Leave out a signature in headers: it covers `Date`, which browsers let nobody set. */
+/** Leave out a signature in headers, which covers `Date`, and in the query, which the page fills in. */
 function withoutHeaderSignature(contract, operation) {
   const { parameters, security } = operation;
   if (!parameters.some((parameter) => parameter.name === "Date")) {
@@ -113,7 +84,7 @@ function withoutHeaderSignature(contract, operation) {
   const schemes = contract.components.securitySchemes;
   return {
     ...operation,
-    parameters: parameters.filter((parameter) => parameter.in !== "header"),
+    parameters: parameters.filter(({ in: place, name }) => place !== "header" && !SIGNING.has(name)),
     security: security.filter((names) => Object.keys(names).every((name) => schemes[name].in !== "header")),
   };
 }

@@ -23,17 +23,17 @@ const owned = await logIn({ auth: () => undefined, body: { password, user_id: "a
 const owner = cookie(owned.response, "sessionid");
 assert.equal((await ok(act({ body: { action: "friend_apply", id: "annotation_owner" } }))).ret, 0);
 session = owner;
-const applications = await ok(read({ query: { request: { action: "get_friends_applications" } } }));
+const applications = await ok(read({ query: { action: "get_friends_applications" } }));
 assert.ok("applications" in applications);
 assert.deepEqual(applications.applications, [{ user_id, user_name: "穿林北腿蒋中正" }]);
 assert.equal((await ok(act({ body: { action: "friend_apply_accept", id: user_id } }))).ret, 0);
 const project_id = given.project;
 assert.equal((await ok(act({ body: { action: "project_invite", friend_id: user_id, project_id } }))).ret, 0);
 session = guest;
-const invites = await ok(read({ query: { request: { action: "get_project_invites" } } }));
+const invites = await ok(read({ query: { action: "get_project_invites" } }));
 assert.ok("invites" in invites && invites.invites[0]?.project_name === "水浒");
 
-const wanted = { query: { request: { action: "get_triads_json", id: project_id } } } as const;
+const wanted = { query: { action: "get_triads_json", id: project_id } } as const;
 assert.deepEqual(await ok(read(wanted)), { msg: "未参与该项目", ret: -1 });
 assert.equal((await ok(act({ body: { action: "project_invite_accept", project_id } }))).ret, 0);
 // of a status with two media types the generator knows one, here JSON
