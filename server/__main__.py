@@ -5,10 +5,10 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+import peewee
 from gunicorn.app.base import BaseApplication
 
-from models.db.database import connect, database
-from models.db.transaction import CONNECTION_ERRORS
+from models.db.database import connect, database, reason
 from models.migrations import StoreTooNew, migrate
 from models.settings import apply
 from server.app import create_app
@@ -109,8 +109,8 @@ def main() -> None:
         metrics = _metrics(settings) if settings.metrics_bind else None
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
-    except CONNECTION_ERRORS:
-        sys.exit("rollbook: ROLLBOOK_DATABASE_URL: the store does not answer")
+    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+        sys.exit(f"rollbook: ROLLBOOK_DATABASE_URL: {reason(error)}")
     warn_of_openness(settings)
     address = f"http://{settings.bind}"
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)

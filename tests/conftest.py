@@ -231,10 +231,10 @@ def statements() -> Iterator[set[str]]:
     execute = kind.execute_sql
 
     @contextmanager
-    def serve_in_unit() -> Iterator[None]:
+    def serve_in_unit(durable: bool = True) -> Iterator[None]:
         serving.now = True
         try:
-            with transaction():
+            with transaction(durable):
                 yield
         finally:
             serving.now = False

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import peewee
 
@@ -85,6 +85,21 @@ def store(url: str) -> Any:
     raise ValueError(f"no store for the scheme {parts.scheme!r}")
 
 
+def reason(error: BaseException) -> str:
+    """Return in one line why the store refused, in its own words, without the password that the address may have."""
+    said = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+    for password in _passwords(str(database.obj.database)):
+        said = said.replace(password, "...")
+    return said.removeprefix("connection failed: ")
+
+
+def _passwords(url: str) -> set[str]:
+    """Return the ways in which an address may write its password; libpq quotes what it cannot read."""
+    written = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    named = parse_qs(url.partition("?")[2]).get("password", [])
+    return {way for part in (written, *named) if part for way in (part, unquote(part))}
+
+
 @contextmanager
 def instead(other: Any) -> Iterator[None]:
     """Point the directory at another store, inside."""
@@ -97,31 +112,37 @@ def instead(other: Any) -> Iterator[None]:
         database.initialize(usual)
 
 
-def transaction() -> Any:
-    """Return the context in which one request changes the store, or does not."""
-    return database.request_transaction()
+def transaction(durable: bool = True) -> Any:
+    """Return the context in which one request changes the store, or does not.
+
+    durable: what it commits survives a power cut.
+    """
+    return database.request_transaction(durable)
 
 
 def timeout(seconds: float, work: Callable[[], Result]) -> Result:
-    """Do work of which the store may take so many seconds, however many statements that are."""
+    """Do a request's work, of which the store may take so many seconds, however many statements that are."""
     result: Result = database.timeout(seconds, work)
     return result
 
 
-def run_transaction(work: Callable[[], Result]) -> Result:
-    """Run work as one unit; run it again where another unit was faster, or a connection turned out to be dead."""
+def at_once(work: Callable[[], Result]) -> Result:
+    """Do a request's work without waiting for others; where they are in the way, it fails, and `is_busy` tells."""
+    result: Result = database.at_once(work)
+    return result
+
+
+def run_transaction(work: Callable[[], Result], durable: bool = True) -> Result:
+    """Run work as one unit; run it again where another unit was faster, or a connection turned out to be dead.
+
+    durable: what it commits survives a power cut. Every access of a request goes this way.
+    """
     for tried in range(1, TRIES + 1):
         try:
-            with transaction():
+            with transaction(durable):
                 return work()
         except CONNECTION_ERRORS as error:
             if tried == TRIES or not database.may_be_repeated(error):
                 raise
             sleep(PAUSE_SECONDS * tried)
     raise AssertionError("unreachable")
-
-
-def run_without_fsync(work: Callable[[], Result]) -> Result:
-    """Run work as one unit of which nothing is lost that matters if the power fails a moment later."""
-    with database.without_fsync():
-        return run_transaction(work)

@@ -101,8 +101,6 @@ class PostgresMaintenance(Maintenance):
         """Let the store take as long as it needs inside, up to a day."""
         self._transaction.remaining_seconds = float(DAY)
         try:
-            self.execute_sql("SET statement_timeout = 0")
-            self.execute_sql("SET idle_in_transaction_session_timeout = 0")
             yield
         finally:
             self._transaction.remaining_seconds = None
@@ -111,6 +109,7 @@ class PostgresMaintenance(Maintenance):
     def snapshot(self: Any) -> Iterator[None]:
         """Read what is inside as of one moment; others may write meanwhile."""
         self.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.execute_sql("SET LOCAL statement_timeout = 0")
         try:
             yield
         finally:

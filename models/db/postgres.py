@@ -1,5 +1,6 @@
 """PostgreSQL: a store of its own, for several instances, which may be slow, away, or another machine than before."""
 
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -9,7 +10,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
 from models import settings
-from models.db.maintenance import PostgresMaintenance
+from models.db.maintenance import AS_PEEWEE, PostgresMaintenance
 from models.db.transaction import State, UnitOfWork
 
 CONFLICTS = ("40001", "40P01")
@@ -22,8 +23,10 @@ ONE_AT_A_TIME = 8_262
 """Number of the advisory lock that stands for SQLite's one writer."""
 CONNECT_SECONDS = 2
 """For each host of the address; libpq knows no shorter time."""
-PAUSE_SECONDS = 0.3
-"""For so long after it could not be reached, the store counts as away and nobody tries."""
+IDLE_SECONDS = 60
+"""For so long a transaction may be open between two statements."""
+PREPARE_THRESHOLD = 5
+"""So often is a statement run before it is prepared."""
 SLACK_SECONDS = 1
 """The server ends a slow statement by itself; one that does not is not waited for much longer."""
 OPTIONS: dict[str, Any] = {
@@ -67,24 +70,38 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
 
     clock = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     """The store's time in milliseconds, as an expression."""
-    _away_until = 0.0
     _state: Any
 
     def __init__(self, url: str) -> None:
+        self._is_away = False
+        self._probing = Lock()
         super().__init__(url, prefer_psycopg3=True)
 
     def by_code_points(self, text: Any) -> Any:
         """Return a text column as it is ordered by code points, whatever the order of the database is."""
         return peewee.Expression(text, "COLLATE", peewee.SQL('"C"'))
 
+    def begin(self, isolation_level: Any = None) -> None:
+        """Begin a transaction, with its limits: a pooler may give the next one another of the server's processes."""
+        self.check_begun()
+        left = self._transaction.remaining_seconds
+        seconds = settings.current.database_timeout_seconds if left is None else max(left, 0.001)
+        limits: dict[str, object] = {
+            "statement_timeout": int(seconds * 1000),
+            "idle_in_transaction_session_timeout": int(max(seconds, IDLE_SECONDS) * 1000),
+        }
+        if not self._transaction.durable:
+            limits["synchronous_commit"] = "off"
+        settle = "".join(f"; SET LOCAL {name} = {value}" for name, value in limits.items())
+        store: Any = self
+        with AS_PEEWEE:
+            store.cursor().execute(f"BEGIN{settle}")  # one message
+
     def _start(self, alone: bool = False) -> None:
         """Begin the unit's transaction, if it has not begun; alone: wait for the others that are to be alone."""
         super()._start()
         if not alone:
             return
-        left = self._transaction.remaining_seconds or 0
-        if left > settings.current.database_timeout_seconds:
-            self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(left * 1000)),))
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
 
     def lock(self, row: Any) -> None:
@@ -115,28 +132,35 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
         )
 
     def _connect(self) -> Connection:
-        """Open a connection; while the store is known to be away, say so at once."""
-        if monotonic() < self._away_until:
+        """Open a connection; while the store is known to be away, one at a time tries, and others are told at once."""
+        probes = self._is_away
+        if probes and not self._probing.acquire(blocking=False):
             self._transaction.away = True
             raise psycopg.OperationalError("the store was away a moment ago")
+        try:
+            return self._open()
+        finally:
+            if probes:
+                self._probing.release()
+
+    def _open(self) -> Connection:
         if self._transaction.remaining_seconds is not None and self._transaction.remaining_seconds <= 0:
             self._transaction.away = True
             raise psycopg.OperationalError("the store has taken all the time that it may")
-        milliseconds = settings.current.database_timeout_seconds * 1000
-        limits = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000"
-        given = psycopg.conninfo.conninfo_to_dict(self.database).get("options") or ""
         began = monotonic()
         try:
-            connection = Connection.connect(self.database, options=f"{given} {limits}", **OPTIONS)
+            connection = Connection.connect(self.database, **OPTIONS)
+            connection.unit = self._transaction
+            connection.autocommit = True
+            connection.prepare_threshold = PREPARE_THRESHOLD if _is_direct(connection) else None
         except psycopg.Error:
-            self._away_until = monotonic() + PAUSE_SECONDS
+            self._is_away = True
             self._transaction.away = True
             raise
         finally:
             if self._transaction.remaining_seconds is not None:
                 self._transaction.remaining_seconds -= monotonic() - began
-        connection.unit = self._transaction
-        connection.autocommit = True
+        self._is_away = False
         connection.add_notice_handler(self._hear)
         return connection
 
@@ -160,6 +184,15 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
 
     def _is_spoilt(self, error: BaseException) -> bool:
         return _sqlstate(error) not in CONFLICTS
+
+
+def _is_direct(connection: Connection) -> bool:
+    """Tell whether nothing stands between: a pooler names another process than the one that answers.
+
+    psycopg#280: what was prepared in one of the server's processes is not there in the next.
+    """
+    answer = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    return answer is not None and answer[0] == connection.info.backend_pid
 
 
 def _sqlstate(error: BaseException) -> str | None:

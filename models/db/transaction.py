@@ -4,8 +4,9 @@ Reads run in autocommit until a verb that is about to write begins the transacti
 handler that only reads opens none, and a password, which is hashed before, never while the write lock is held.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from threading import local
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +25,10 @@ class NotBegun(Exception):
     """Raised where something is to be written in a unit whose transaction no verb has begun."""
 
 
+class OutsideUnit(Exception):
+    """Raised where a request reaches for the store past `run_transaction`: nothing there heals a connection."""
+
+
 class Credential(Protocol):
     """What a caller was let in by: a session, an access key."""
 
@@ -35,6 +40,11 @@ class State(local):
     """What a store knows of the unit that a thread is in."""
 
     active = False
+    durable = True
+    serving = False
+    """What is in hand is a request, whose every statement stands in a unit."""
+    at_once = False
+    """Nobody may be waited for here, since others wait for this thread."""
     commit_sent = False
     """The commit was sent: whatever is heard after that, it may have happened."""
     away = False
@@ -53,15 +63,18 @@ class Unit:
     A unit may stand in another that has not begun its transaction yet.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, durable: bool) -> None:
         self.store = store
+        self.durable = durable
 
     def __enter__(self) -> None:
         state = self.store._transaction
         if state.active and self.store.in_transaction():
             raise RuntimeError("a unit of work in another whose transaction has begun")
-        self.outer = state.active, state.credentials, state.last
-        state.active, state.credentials, state.last = True, (), None
+        self.outer = state.active, state.durable, state.credentials, state.last
+        state.active, state.durable, state.credentials, state.last = True, self.durable, (), None
+        if not self.durable:
+            self.store._swap()
         state.commit_sent = state.away = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
@@ -72,7 +85,9 @@ class Unit:
             else:
                 self._finish(error)
         finally:
-            state.active, state.credentials, state.last = self.outer
+            if not self.durable:
+                self.store._swap()
+            state.active, state.durable, state.credentials, state.last = self.outer
         state.commit_sent = False
 
     def _finish(self, error: BaseException | None) -> None:
@@ -105,21 +120,45 @@ class UnitOfWork:
         self._transaction = State()
         super().__init__(*args, **options)
 
-    def request_transaction(self) -> Unit:
-        """Return the context that commits what is written inside when it ends well, and else undoes it."""
-        return Unit(self)
+    def request_transaction(self, durable: bool = True) -> Unit:
+        """Return the context that commits what is written inside when it ends well, and else undoes it.
 
-    def without_fsync(self) -> Any:
-        """Return the context in which a commit need not reach the disk; most stores write many at once anyway."""
-        return nullcontext()
+        durable: what is committed survives a power cut.
+        """
+        return Unit(self, durable)
+
+    def _swap(self) -> None:
+        """Change over to what stores what need not be durable, or back."""
 
     def timeout(self, seconds: float, work: Callable[[], Result]) -> Result:
-        """Do work of which the store may take so many seconds, however many statements that are."""
-        before, self._transaction.remaining_seconds = self._transaction.remaining_seconds, seconds
+        """Do a request's work, of which the store may take so many seconds, however many statements that are.
+
+        Raises OutsideUnit for a statement that stands in no unit.
+        """
+        state = self._transaction
+        before = state.remaining_seconds, state.serving
+        state.remaining_seconds, state.serving = seconds, True
         try:
             return work()
         finally:
-            self._transaction.remaining_seconds = before
+            state.remaining_seconds, state.serving = before
+
+    def at_once(self, work: Callable[[], Result]) -> Result:
+        """Do a request's work without waiting for others: where they are in the way, it fails, and `is_busy` tells.
+
+        Raises OutsideUnit for a statement that stands in no unit.
+        """
+        state = self._transaction
+        before = state.at_once, state.serving
+        state.at_once = state.serving = True
+        try:
+            return work()
+        finally:
+            state.at_once, state.serving = before
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Tell whether an error means that others have the lock, and only that."""
+        return False
 
     def begin_immediate(self: Any, alone: bool = False) -> None:
         """Begin the unit's transaction, if it has not begun: said by every verb before it writes, after it hashed.
@@ -177,6 +216,18 @@ class UnitOfWork:
         """Tell whether the unit that ended in this error did nothing, and may do better when it is run again."""
         return False
 
+    def execute_sql(self: Any, sql: str, params: Any = None) -> Any:
+        """Execute one statement. Raises OutsideUnit; outside of units a connection that failed is given up at once."""
+        state = self._transaction
+        if state.serving and not state.active:
+            raise OutsideUnit
+        try:
+            return super().execute_sql(sql, params)  # type: ignore[misc]  # the mixin's base is a Peewee database
+        except CONNECTION_ERRORS as error:
+            if not state.active and not self.in_transaction():
+                self._abandon(error)
+            raise
+
     def execute(self, query: Any, **options: Any) -> Any:
         """Execute a query; one that writes, only where the unit's transaction has begun. Raises NotBegun."""
         if isinstance(query, WRITES):
@@ -224,20 +275,51 @@ class UnitOfWork:
         return self._transaction.commit_sent or not self.is_connection_usable()
 
 
+class OtherConnection(local):
+    """A second connection of a thread."""
+
+    conn: Any = None
+
+
 class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
 
     clock = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
     """The store's time in milliseconds, as an expression."""
 
-    @contextmanager
-    def without_fsync(self: Any) -> Iterator[None]:
-        """Leave it to the next lasting commit to wait for the disk."""
-        self.execute_sql("PRAGMA synchronous = normal")
-        try:
-            yield
-        finally:
-            self.execute_sql("PRAGMA synchronous = full")
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._other = OtherConnection()
+        super().__init__(*args, **options)
+
+    def _connect(self) -> Any:
+        base: Any = super()  # a Peewee database
+        connection = base._connect()
+        if not self._transaction.durable:
+            connection.execute("PRAGMA synchronous = normal")
+        if self._transaction.at_once:
+            connection.execute("PRAGMA busy_timeout = 0")
+        return connection
+
+    def _swap(self: Any) -> None:
+        """Change over to the thread's connection that does not wait for the disk, or back.
+
+        The next lasting commit takes with it what was written there.
+        """
+        self._state.conn, self._other.conn = self._other.conn, self._state.conn
+        self._state.closed = self._state.conn is None
+
+    def close(self) -> Any:
+        """Close the connections of this thread."""
+        if self._other.conn is not None:
+            self._other.conn.close()
+            self._other.conn = None
+        base: Any = super()  # a Peewee database
+        return base.close()
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Tell whether an error means that others have the lock, and only that."""
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+        return code & 0xFF == sqlite3.SQLITE_BUSY
 
     def by_code_points(self, text: Any) -> Any:
         """Return a text column as it is ordered by code points."""

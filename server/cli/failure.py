@@ -11,6 +11,7 @@ import peewee
 import typer
 from typer.core import TyperGroup
 
+from models.db.database import reason
 from models.errors import DirectoryError
 from server.cli.output import printable
 from server.settings import SettingError
@@ -84,6 +85,7 @@ WORDS: dict[type[Exception], Callable[[Any], str]] = {
     typer.Abort: lambda error: "aborted, nothing was changed",
     UnicodeError: lambda error: "a value is not UTF-8 text",
     OSError: _outside,
-    peewee.DatabaseError: lambda error: f"store: {str(error).splitlines()[0]}",
+    peewee.DatabaseError: lambda error: f"store: {reason(error)}",
+    peewee.InterfaceError: lambda error: f"store: {reason(error)}",
 }
 """Failure -> how its line is worded; every other failure is a bug of ours."""

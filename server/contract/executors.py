@@ -1,9 +1,10 @@
 """Where work runs.
 
-An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself. A remote one
-is waited for in a few threads, each with a connection of its own; more of them would only fight for the GIL. Who has a
-password hashed waits for tens of milliseconds, so such requests always run in threads of their own, a few more than may
-hash at once (`models.passwords`); who would have to wait too long is told so at once.
+An embedded store answers faster than a thread can be woken, so its work runs on the event loop itself, unless another
+process has its lock: then it begins anew in a thread, where it may wait. A remote store is waited for in a few threads,
+each with a connection of its own; more of them would only fight for the GIL. Who has a password hashed waits for tens
+of milliseconds, so such requests always run in threads of their own, a few more than may hash at once
+(`models.passwords`); who would have to wait too long is told so at once.
 """
 
 import asyncio
@@ -12,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, TypeVar
 
+import peewee
+
 from handlers.exceptions import ServiceUnavailable
-from models.db.database import timeout
+from models.db.database import at_once, database, timeout, transaction
 from server.settings import Settings
 
 Result = TypeVar("Result")
@@ -27,7 +30,8 @@ class Executors:
     def __init__(self, settings: Settings) -> None:
         threads = settings.hash_concurrency * THREADS_PER_SLOT
         self.hashing = ThreadPoolExecutor(threads, "logging-in")
-        self.store = None if settings.embedded else ThreadPoolExecutor(settings.database_pool_size, "store")
+        self.store = ThreadPoolExecutor(settings.database_pool_size, "store")
+        self.embedded = settings.embedded
         self.most_waiting = threads + settings.hash_queue
         self.deadline = settings.hash_deadline_seconds
         self.store_deadline = settings.database_timeout_seconds
@@ -37,14 +41,16 @@ class Executors:
         self.database_pool_size = 0 if settings.embedded else settings.database_pool_size
         self.at_store = 0
 
-    async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
+    async def run(self, work: Callable[[], Result], hashes: bool, once: bool = False) -> Result:
         """Run work that may read and write the store.
 
-        hashes: whether a password is hashed on the way. Raises ServiceUnavailable when too many wait
+        hashes: whether a password is hashed on the way. once: it commits more than once, so that it cannot begin anew
+        where others are in the way. Raises ServiceUnavailable when too many wait
         for that, or for the store.
         """
         if not hashes:
-            return work() if self.store is None else await self._in_store(self.store, work)
+            done = self._in_store(work) if once else self.look_up(work)
+            return await done if isinstance(done, Coroutine) else done
         if self.waiting >= self.most_waiting:
             raise self._overloaded()
         asked = monotonic()
@@ -61,16 +67,22 @@ class Executors:
             self.waiting -= 1
 
     def look_up(self, work: Callable[[], Result]) -> Result | Coroutine[Any, Any, Result]:
-        """Run a look-up at once where the store is embedded; else return what is to be awaited."""
-        return work() if self.store is None else self._in_store(self.store, work)
+        """Run work at once where the store is embedded and nobody is in the way; else return what is to be awaited."""
+        if self.embedded:
+            try:
+                return at_once(work)
+            except peewee.OperationalError as error:
+                if not database.is_busy(error):
+                    raise
+        return self._in_store(work)
 
     async def iterate(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Read an answer that is streamed, piece by piece, each where the store wants it to be read."""
-        while (part := await self.run(lambda: next(parts, None), hashes=False)) is not None:
+        while (part := await self.run(lambda: _next(parts), hashes=False)) is not None:
             yield part
             await asyncio.sleep(0)  # a client that reads fast never makes send wait: others get their turn here
 
-    async def _in_store(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+    async def _in_store(self, work: Callable[[], Result]) -> Result:
         asked = monotonic()
 
         def in_time() -> Result:
@@ -81,7 +93,7 @@ class Executors:
 
         self.at_store += 1
         try:
-            return await self._in(pool, in_time)
+            return await self._in(self.store, in_time)
         finally:
             self.at_store -= 1
 
@@ -97,5 +109,10 @@ class Executors:
         """Let running work end, and take no more."""
         self.closed = True
         self.hashing.shutdown()
-        if self.store:
-            self.store.shutdown()
+        self.store.shutdown()
+
+
+def _next(parts: Iterator[bytes]) -> bytes | None:
+    """Return the next part, if there is one; what breaks off while it is read cannot be read again."""
+    with transaction():
+        return next(parts, None)

@@ -61,7 +61,7 @@ class Operation:
         work = partial(self.perform, user, arguments, scope, context.get("token_info"))
         if self.limits:
             work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
-        reply = await self.executors.run(work, hashes)
+        reply = await self.executors.run(work, hashes, once=bool(self.limits))
         await send_reply(reply, scope, send, self.executors.iterate)
 
     def perform(self, user: Any, arguments: dict[str, Any], scope: Scope, token_info: Any = None) -> Reply:

@@ -14,7 +14,7 @@ import peewee
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from models.db.database import run_without_fsync
+from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.rate_counter import RateCounter
 
@@ -87,12 +87,12 @@ class RateLimitStorage:
             except self.redis_failures as error:
                 self._asked_again = monotonic() + PAUSE_SECONDS
                 log.warning("redis: %s; the store counts limited requests meanwhile", type(error).__name__)
-        return run_without_fsync(lambda: work(self.store))
+        return run_transaction(lambda: work(self.store), durable=False)
 
     def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
         """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
         with suppress(*CONNECTION_ERRORS, *self.redis_failures):
             if limiter is self.store:
-                run_without_fsync(lambda: work(limiter))
+                run_transaction(lambda: work(limiter), durable=False)
             else:
                 work(limiter)

@@ -19,7 +19,7 @@ from starlette.types import Scope
 from handlers.exceptions import TooManyRequests
 from models import clock, settings
 from models.account import Account
-from models.db.database import run_without_fsync
+from models.db.database import run_transaction
 from models.errors import AccountNotFound, DirectoryError
 from models.identifiers import contact_key, username_key
 from models.known_address import KnownAddress
@@ -160,7 +160,7 @@ class RateLimits:
         if not limits:
             return work()
         ask = Ask(scope, user, arguments, _accessid(token_info), client_ip(scope, self.trusted))
-        counts = [ask.count(limit) for limit in limits]
+        counts = run_transaction(lambda: [ask.count(limit) for limit in limits])
         limiter = self.rate_limit_storage.count(lambda limiter: _take(limiter, counts))
         guessed = False
         try:
@@ -179,7 +179,7 @@ class RateLimits:
     def _recognize_next_time(self, subject: Subject, address: str, reply: Reply) -> None:
         """Remember from where the account has logged in."""
         if subject.seen <= clock.now() - DAY:
-            run_without_fsync(lambda: KnownAddress.note(subject.account_id, address))
+            run_transaction(lambda: KnownAddress.note(subject.account_id, address), durable=False)
         if self.gives_cookie:
             reply.add(device_cookie.write(subject.account_id, subject.device))
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 import peewee
@@ -118,12 +119,17 @@ def test_finding_the_leader_takes_of_the_time_that_the_store_may_take(store: Pos
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{store.port}"
         cluster = Postgres(f"postgresql://postgres@{hosts}/rollbook")
+
+        def ask() -> Any:
+            with cluster.request_transaction():
+                return cluster.execute_sql("SELECT 1")
+
         with pytest.raises(peewee.OperationalError, match="all the time"):
-            cluster.timeout(1, lambda: cluster.execute_sql("SELECT 1"))
+            cluster.timeout(1, ask)
         cluster.close()
         with pytest.raises(peewee.OperationalError, match="all the time"):
-            cluster.timeout(0, lambda: cluster.execute_sql("SELECT 1"))
-        assert cluster.timeout(60, lambda: cluster.execute_sql("SELECT 1")).fetchone() == (1,)
+            cluster.timeout(0, ask)
+        assert cluster.timeout(60, ask).fetchone() == (1,)
         cluster.close()
 
 
