@@ -1,4 +1,4 @@
-"""What proxies say of a request: `X-Forwarded-*`, `Forwarded` (RFC 7239) and `Via`.
+"""By what proxies give themselves away: `X-Forwarded-*`, `Forwarded` (RFC 7239), `Via`, and what some write instead.
 
 Where nobody said that others than this machine are meant, such a header shows that they are: somebody put a proxy in
 front, or a tunnel, and everything that the documents ask no credential for would be open to whoever finds it.
@@ -12,7 +12,9 @@ from starlette.types import Scope
 from handlers.exceptions import ServiceUnavailable
 
 PREFIX = b"x-forwarded-"
-NAMES = (b"forwarded", b"via")
+NAMES = frozenset(
+    [b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"cf-connecting-ip"]
+)
 
 log = logging.getLogger("rollbook")
 

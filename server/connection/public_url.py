@@ -64,3 +64,5 @@ def strip_path(scope: Scope, path: str) -> None:
     if scope["raw_path"].startswith(before):
         scope["raw_path"] = scope["raw_path"][len(before) - 1 :]
         scope["path"] = scope["path"][len(path) :]
+    elif scope["path"] == path:
+        scope["raw_path"], scope["path"] = b"/", "/"

@@ -171,6 +171,7 @@ PATHS = {
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "accounts.example.com"),
         ("Via", "1.1 tunnel"),
+        ("X-Real-IP", CLIENT),
     ],
 )
 def test_what_a_proxy_passes_on_to_a_server_that_was_told_of_none_is_refused(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import warn_of_openness
+from server.connection.public_url import strip_path
 from server.settings import SERVICE_LINK, SettingError, Settings, read, variables
 
 
@@ -224,3 +225,22 @@ def test_settings_cannot_change_once_read(environment: dict[str, str]) -> None:
     with pytest.raises(AttributeError):
         settings.workers = 2  # type: ignore[misc]  # that is what must fail
     assert replace(settings, workers=2).workers == 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "expected"),
+    [
+        (b"/accounts/user/li", "/accounts/user/li", (b"/user/li", "/user/li")),
+        (b"/accounts/user/%6Ci", "/accounts/user/li", (b"/user/%6Ci", "/user/li")),
+        (b"/accounts/", "/accounts/", (b"/", "/")),
+        (b"/accounts", "/accounts", (b"/", "/")),
+        (b"/accounts?page=1", "/accounts", (b"/", "/")),
+        (b"/user/li", "/user/li", (b"/user/li", "/user/li")),
+        (b"/accountsuser", "/accountsuser", (b"/accountsuser", "/accountsuser")),
+        (b"/accounts%2Fuser", "/accounts/user", (b"/accounts%2Fuser", "/accounts/user")),
+    ],
+)
+def test_the_path_of_the_public_address_is_taken_off_once(raw: bytes, path: str, expected: tuple[bytes, str]) -> None:
+    scope = {"raw_path": raw, "path": path}
+    strip_path(scope, "/accounts")
+    assert (scope["raw_path"], scope["path"]) == expected
