@@ -1,0 +1,134 @@
+"""Behind PgBouncer, Debian's, in both of its modes that fit: the server starts and every contract's journey passes.
+
+pgbouncer#875: start-up options are refused. psycopg#280, pgbouncer#653: prepared statements are not there in the next
+of the server's processes. Settings of a session go to whoever comes next.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+
+from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso
+from tests.conftest import CHEAP, ROOT, Served
+from tests.postgres import PostgresServer
+
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+pytestmark = [
+    pytest.mark.once("starts PostgreSQL itself"),
+    pytest.mark.skipif(PROGRAM is None, reason="not run here: no pgbouncer (scripts/programs installs it)"),
+]
+OLD, NEW = "correct horse", "battery staple"
+
+
+@pytest.fixture
+def store() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test alone."""
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def pooled(store: PostgresServer, mode: str) -> Iterator[str]:
+    """Address of PgBouncer before the store, with fewer connections to it than it is asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = store.folder / "pgbouncer"
+    folder.mkdir()
+    settings = {
+        "listen_addr": "127.0.0.1",
+        "listen_port": port,
+        "unix_socket_dir": "",
+        "auth_type": "any",
+        "pool_mode": mode,
+        "default_pool_size": 3 if mode == "transaction" else 40,
+        "logfile": folder / "log",
+    }
+    lines = [f"rollbook = host=127.0.0.1 port={store.port} dbname=rollbook user=postgres", "[pgbouncer]"]
+    lines += [f"{name} = {value}" for name, value in settings.items()]
+    (folder / "pgbouncer.ini").write_text("\n".join(["[databases]", *lines, ""]))
+    if store.user:
+        shutil.chown(folder, store.user["user"], store.user["group"])
+    process = subprocess.Popen(
+        [str(PROGRAM), str(folder / "pgbouncer.ini")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **store.user,
+    )
+    url = f"postgresql://postgres@127.0.0.1:{port}/rollbook"
+    while not _answers(url):
+        assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.05)
+    yield url
+    process.terminate()
+    process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _operate(url: str, data: Path, *words: str) -> Any:
+    environment = os.environ | CHEAP | {"ROLLBOOK_DATABASE_URL": url, "ROLLBOOK_DATA": str(data)}
+    command = [ROOT / "scripts/rollbook", *words, "--json"]
+    return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+def _walk(contract: ContractClient, name: str) -> None:
+    """Register, log in, look, set a new password, log in by it, log out."""
+    assert contract.succeeded(contract.register(name, OLD))
+    token = contract.enter(name, OLD)
+    changed = (
+        contract.change_password_of(_id_of(contract, name), OLD, NEW, token)
+        if isinstance(contract, Indexy)
+        else contract.change_password(token, name, OLD, NEW)
+    )
+    assert contract.succeeded(changed), changed.text
+    assert contract.enter(name, OLD) is None
+    token = contract.enter(name, NEW)
+    if isinstance(contract, Indexy):
+        return
+    for _ in range(8):  # more often than psycopg waits before it prepares
+        assert contract.is_live(token)
+    assert contract.succeeded(contract.log_out(token))
+    assert not contract.is_live(token)
+
+
+def _id_of(contract: Indexy, name: str) -> int:
+    found = contract.list_accounts().json()["payload"]["rows"]
+    return next(int(one["id"]) for one in found if one["username"] == name)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_every_contract_is_served_through_pgbouncer(pooled: str, serve: Callable[..., Served]) -> None:
+    server = serve(ROLLBOOK_DATABASE_URL=pooled, ROLLBOOK_WORKERS="1", ROLLBOOK_RATE_LIMITS="0")
+    accesskey = _operate(pooled, server.data, "key", "create", "clients")["accesskey"]
+    kinds: list[Callable[[Any], ContractClient]] = [Dbms, Sso, lambda c: Signed(c, accesskey), Annotation, Indexy]
+    names = (f"user{number}" for number in itertools.count())
+
+    def walk(kind: Callable[[Any], ContractClient], name: str) -> None:
+        with httpx2.Client(base_url=server.url, timeout=60) as client:
+            _walk(kind(client), name)
+
+    with ThreadPoolExecutor(5) as pool:
+        for done in [pool.submit(walk, kind, next(names)) for kind in kinds * 3]:
+            done.result()
+    assert "error" not in [json.loads(line).get("level") for line in server.log.splitlines() if line.startswith("{")]
+    assert len(_operate(pooled, server.data, "account", "list")) == 15
+    assert _operate(pooled, server.data, "db", "check") == []
