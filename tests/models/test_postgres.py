@@ -184,9 +184,9 @@ def test_units_that_conflict_are_repeated_until_each_had_its_turn(store: Postgre
 
     def count() -> None:
         tries.append(counter)
-        with database.atomic():  # begins the transaction: what is read now must still hold when it ends
-            account = Account.by_id(counter)
-            account.change(display_name=str(int(account.shown_name) + 1))
+        database.begin_immediate()  # what is read now must still hold when the transaction ends
+        account = Account.by_id(counter)
+        account.change(display_name=str(int(account.shown_name) + 1))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: run_transaction(count), range(20)))
