@@ -8,34 +8,33 @@ from typing import Self
 
 import peewee
 
-from models import clock, secret, settings
+from models import clock, keys, secret
 from models.audit.events import Event, note
 from models.db.cached_query import CachedStatement
 from models.db.database import Model, database
-from models.errors import BadKey, KeyNotFound, KeyTaken
+from models.errors import BadKey, KeyLost, KeyNotFound, KeyTaken
 
 ACCESSID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 ACCESSKEY = re.compile(r"[!-~]{1,256}")
 SALT_LENGTH = 22
+ACCESSKEY_LENGTH = 43
 
 
 class AccessKey(Model):
     """A pair that signs: `accessid` travels in the clear, `accesskey` is known to both sides only.
 
-    Checking a signature takes the accesskey itself, so a digest of it would not do. It is derived
-    from the server's secret key and a random salt: a copy of the store does not tell it, and it
-    signs as long as that secret key is among the server's. Only one that was given, to keep clients
-    of an earlier server running, is stored as it is.
+    Checking a signature takes the accesskey itself, so a digest of it would not do. It is stored encrypted: a copy of
+    the store does not tell it.
     """
 
     accessid = peewee.CharField(max_length=64, primary_key=True)
     salt = peewee.CharField(max_length=SALT_LENGTH)
-    given = peewee.CharField(max_length=256, null=True)
+    encrypted = peewee.TextField()
     created = peewee.BigIntegerField()
 
     @classmethod
     def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]
-        """Make a key, with a derived accesskey unless one is given.
+        """Make a key, with a random accesskey unless one is given.
 
         accessid: 1-64 of A-Z a-z 0-9 _ . -; accesskey: 1-256 visible ASCII characters.
         Raises BadKey, KeyTaken.
@@ -45,7 +44,8 @@ class AccessKey(Model):
         if accesskey is not None and not ACCESSKEY.fullmatch(accesskey):
             raise BadKey
         database.begin_immediate()
-        columns = {"salt": secret.alphanumeric(SALT_LENGTH), "given": accesskey}
+        made = accesskey if accesskey is not None else secret.alphanumeric(ACCESSKEY_LENGTH)
+        columns = {"salt": secret.alphanumeric(SALT_LENGTH), "encrypted": keys.encrypt(made)}
         try:
             with database.atomic():
                 key: Self = super().create(accessid=accessid, created=clock.now(), **columns)
@@ -82,23 +82,26 @@ class AccessKey(Model):
         if not IS_GOOD.execute(self.accessid, self.salt).fetchone():
             raise KeyNotFound
 
+    @classmethod
+    def renew(cls) -> int:
+        """Encrypt all accesskeys by the server's first key; return how many there are."""
+        stored = cls.list_all()
+        for key in stored:
+            cls.update(encrypted=keys.renew(key.encrypted)).where(cls.accessid == key.accessid).execute()
+        return len(stored)
+
     @property
     def accesskey(self) -> str:
-        """Return what signs, for who makes the key and hands it on."""
-        return self._accesskeys()[0]
+        """Return what signs, for who makes the key and hands it on. Raises KeyLost."""
+        accesskey = keys.decrypt(self.encrypted)
+        if accesskey is None:
+            raise KeyLost
+        return accesskey
 
     def has_signed(self, message: str, signature: str) -> bool:
-        """Tell in constant time whether the signature is this key's for the message."""
-        told = signature.encode()
-        return any(hmac.compare_digest(sign(key, message).encode(), told) for key in self._accesskeys())
-
-    def _accesskeys(self) -> list[str]:
-        """Return what may sign: one for each secret key of the server, that of its first one first."""
-        if self.given is not None:
-            return [self.given]
-        seed = f"access key\n{self.accessid}\n{self.salt}".encode()  # no token has line breaks
-        derived = (hmac.digest(key, seed, hashlib.sha256) for key in settings.current.secret_keys)
-        return [base64.urlsafe_b64encode(key).rstrip(b"=").decode() for key in derived]
+        """Tell in constant time whether the signature is this key's for the message; none is of a key that is lost."""
+        accesskey = keys.decrypt(self.encrypted)
+        return accesskey is not None and hmac.compare_digest(sign(accesskey, message).encode(), signature.encode())
 
 
 IS_GOOD = CachedStatement(

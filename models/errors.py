@@ -188,6 +188,10 @@ class EmailUnknown(DirectoryError):
     """Raised when a recovery is asked for at an e-mail address that nobody has."""
 
 
+class KeyLost(DirectoryError):
+    """Raised when an accesskey was encrypted by a key that the server does not have."""
+
+
 class KeyNotFound(DirectoryError):
     """Raised when no access key has this accessid."""
 

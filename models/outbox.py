@@ -8,7 +8,7 @@ import peewee
 
 from models import clock, settings
 from models.db.database import Model, database, delete_some
-from models.secret import unseal
+from models.keys import renew_wrapped, unwrap
 from models.settings import DAY, HOUR, MINUTE
 
 CLAIM_SECONDS = MINUTE
@@ -39,7 +39,7 @@ class OutboxMessage(Model):
     recipient = peewee.CharField(max_length=254)
     subject = peewee.CharField(max_length=128)
     body = peewee.TextField()
-    """Holds secrets under their seal; empty once the message is delivered."""
+    """Holds secrets encrypted; empty once the message is delivered."""
     created = peewee.BigIntegerField()
     due = peewee.BigIntegerField()
     """When the message may be claimed. A claim moves it ahead, so that nobody else claims meanwhile."""
@@ -56,11 +56,11 @@ class OutboxMessage(Model):
     @property
     def text(self) -> str:
         """Return what its recipient is to read."""
-        return unseal(self.body)
+        return unwrap(self.body)
 
     @classmethod
     def post(cls, kind: str, recipient: str, notice: Notice) -> None:
-        """Leave a message for the mailer; a secret in it must be under its seal."""
+        """Leave a message for the mailer; a secret in it must be encrypted."""
         database.begin_immediate()
         now = clock.now()
         cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
@@ -71,6 +71,14 @@ class OutboxMessage(Model):
         database.begin_immediate()
         now = clock.now()
         cls.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
+
+    @classmethod
+    def renew(cls) -> int:
+        """Encrypt what waits by the server's first key; return how many messages there were."""
+        waiting = list(cls.select().where(cls.delivered.is_null()))
+        for message in waiting:
+            cls.update(body=renew_wrapped(message.body)).where(cls.id == message.id).execute()
+        return len(waiting)
 
     @classmethod
     def claim(cls) -> Self | None:

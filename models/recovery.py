@@ -13,14 +13,15 @@ from models.audit.events import Event, note, note_refusal
 from models.db.database import Model, database, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
+from models.keys import wrap
 from models.outbox import Notice, OutboxMessage
-from models.secret import digest, seal, unseal
+from models.secret import alphanumeric, digest, digits
 
 CODE_LENGTH = 6
 LINK_LENGTH = 32
 
 Compose = Callable[[str], Notice]
-"""Puts a secret, under its seal, into the words in which it is sent."""
+"""Puts a secret, encrypted, into the words in which it is sent."""
 
 
 class RecoveryCode(Model):
@@ -45,9 +46,8 @@ class RecoveryCode(Model):
         """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
         number = mobile_key(mobile)
         account = Account.select().where(Account.mobile_key == number, ~Account.disabled).first()
-        sealed = seal("digits", CODE_LENGTH)
-        code = unseal(sealed)
-        notice = compose(sealed)
+        code = digits(CODE_LENGTH)
+        notice = compose(wrap(code))
         database.begin_immediate()
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="mobile")
         if account is None:
@@ -66,9 +66,8 @@ class RecoveryCode(Model):
         account = Account.select().where(Account.email_key == email_key(email), ~Account.disabled).first()
         if account is None and settings.current.policy == "documented":
             raise EmailUnknown
-        sealed = seal("alphanumeric", LINK_LENGTH)
-        secret = unseal(sealed)
-        notice = compose(sealed)
+        secret = alphanumeric(LINK_LENGTH)
+        notice = compose(wrap(secret))
         database.begin_immediate()
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="email")
         if account is None:

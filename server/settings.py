@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 from models.identifiers import REGIONS
 from models.messages import LANGUAGES
 from models.settings import DirectorySettings
+from server import secret_key
 from server.connection.client_ip import Network, read_address, read_networks
 from server.connection.public_url import PublicURL
 from server.contract.csrf import is_origin
@@ -19,6 +19,7 @@ from server.jobs.delivery import smtp, webhook
 from server.jobs.delivery.mail import check_sender
 
 PREFIX = "ROLLBOOK_"
+KEY_FILE = "secret_key"
 SERVICE_LINK = re.compile(
     PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -31,8 +32,6 @@ AT_LEAST_ONE = (
     *("max_url_bytes", "max_headers", "max_header_bytes", "max_json_depth"),
     *("max_sessions", "max_friends", "max_applications", "max_invitations", "max_page_size"),
 )
-SHORTEST_KEY = 32
-"""Bytes; HMAC-SHA256 is no stronger than its key."""
 
 
 class SettingError(Exception):
@@ -138,9 +137,10 @@ def _is_service_link(name: str, value: str) -> bool:
     return bool(SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and LINKED_PORT.match(value)))
 
 
-def read(environment: Mapping[str, str] = os.environ) -> Settings:
+def read(environment: Mapping[str, str] = os.environ, creates: bool = True) -> Settings:
     """Read the settings; make the data folder and the secret key on the first start.
 
+    creates: else nothing is made, and the key is empty where there is none.
     Raises SettingError for a value that cannot be used and for a name that is not known.
     """
     known = variables()
@@ -157,7 +157,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     }
     settings = Settings(**given, named=frozenset(given))
     _check(settings, given)
-    return _complete(settings, given)
+    return _complete(settings, given, creates)
 
 
 def _cast(name: str, text: str, default: Any) -> Any:
@@ -195,8 +195,8 @@ def _check(settings: Settings, given: Any) -> None:
     _check_directory(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingError("ROLLBOOK_LOG_LEVEL: debug, info, warning or error is expected")
-    if "secret_key" in given and min(map(len, settings.secret_keys)) < SHORTEST_KEY:
-        raise SettingError(f"ROLLBOOK_SECRET_KEY: at least {SHORTEST_KEY} bytes are expected")
+    if "secret_key" in given and min(map(len, settings.secret_keys)) < secret_key.SHORTEST_KEY:
+        raise SettingError(f"ROLLBOOK_SECRET_KEY: at least {secret_key.SHORTEST_KEY} bytes are expected")
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise SettingError(f"{PREFIX}{name.upper()}: at least 1 is expected")
@@ -228,7 +228,7 @@ def _check_delivery(settings: Settings) -> None:
             raise SettingError(f"{PREFIX}{name.upper()}: {error}") from None
 
 
-def _complete(settings: Settings, given: Any) -> Settings:
+def _complete(settings: Settings, given: Any, creates: bool) -> Settings:
     """Fill in what depends on other settings."""
     data = settings.data.resolve()
     computed: dict[str, Any] = {"data": data}
@@ -240,12 +240,18 @@ def _complete(settings: Settings, given: Any) -> Settings:
         computed["database_url"] = f"sqlite:///{data}/rollbook.sqlite3"
     elif not settings.database_url.startswith(("sqlite:///", "postgresql://")):
         raise SettingError("ROLLBOOK_DATABASE_URL: sqlite:///file or postgresql://... is expected")
+    kept = data / KEY_FILE
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if creates:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if "secret_key" not in given:
-            computed["secret_key"] = _kept_key(data / "secret_key")
+            if creates:
+                secret_key.make(kept)
+            computed["secret_key"] = secret_key.read(kept) if creates or kept.exists() else b""
     except OSError as error:
-        raise SettingError(f"ROLLBOOK_DATA: {error.strerror}: {data}") from None
+        raise SettingError(f"ROLLBOOK_DATA: {error.strerror}: {error.filename or data}") from None
+    except ValueError as error:
+        raise SettingError(f"ROLLBOOK_DATA: {error}") from None
     return replace(settings, **computed)
 
 
@@ -258,13 +264,3 @@ def _own_url(settings: Settings) -> str:
     if settings.smtp_url and settings.reachable_by and leads_nowhere:
         raise SettingError("ROLLBOOK_PUBLIC_URL: the address that people use is expected: mailed links start with it")
     return f"http://{'127.0.0.1' if is_anywhere else host}:{port}"
-
-
-def _kept_key(file: Path) -> bytes:
-    """Read the key from its file; make it on the first start."""
-    try:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-            new.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
-    return file.read_bytes()

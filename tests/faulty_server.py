@@ -12,8 +12,8 @@ import jsonschema_rs
 import peewee
 
 import models.session
+from models.keys import unwrap
 from models.outbox import Notice, OutboxMessage
-from models.secret import unseal
 from server import __main__
 from server.contract import operation, security
 from server.telemetry import access_log
@@ -58,7 +58,7 @@ def _leak() -> None:
     post = OutboxMessage.post.__func__  # type: ignore[attr-defined]
 
     def post_in_the_clear(cls: Any, kind: str, recipient: str, notice: Notice) -> None:
-        post(cls, kind, recipient, Notice(notice.subject, unseal(notice.body)))
+        post(cls, kind, recipient, Notice(notice.subject, unwrap(notice.body)))
 
     OutboxMessage.post = classmethod(post_in_the_clear)  # type: ignore[assignment,method-assign]
     # answers: messages of the validator, which quote the value

@@ -70,7 +70,7 @@ def up(migrator: Any, db: Any) -> None:
     class AccessKey(Table):
         accessid = peewee.CharField(max_length=64, primary_key=True)
         salt = peewee.CharField(max_length=22)
-        given = peewee.CharField(max_length=256, null=True)
+        encrypted = peewee.TextField()
         created = peewee.BigIntegerField()
 
     class Friendship(Table):

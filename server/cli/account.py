@@ -14,7 +14,7 @@ from server.cli import account_file, listing, output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
 from server.cli.progress import progress
-from server.cli.store import connected, directory
+from server.cli.store import connected, directory, snapshot
 from server.cli.values import HERE, PasswordStdin, Username, confirm, read_password, valid
 
 PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
@@ -64,14 +64,14 @@ def list_accounts(as_json: AsJson = False) -> None:
     Example:
       rollbook account list --json | jq -r '.[] | select(.admin) | .username'
     """
-    with directory():
+    with snapshot():
         output.say_all(map(_record, listing.accounts()), as_json, COLUMNS)
 
 
 @app.command()
 def show(username: Username, as_json: AsJson = False) -> None:
     """Show all that is known of an account, but for its password."""
-    with directory():
+    with snapshot():
         account = Account.by_username(username)
     output.say(_record(account), as_json)
 

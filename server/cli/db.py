@@ -30,7 +30,7 @@ def migrate(as_json: AsJson = False) -> None:
 
     The server does so at start, and so does every command that needs the newest schema.
     """
-    with connected():
+    with connected(creates=True):
         applied = migrations.migrate()
     output.say({"applied": applied}, as_json, *(applied or ["the store is up to date"]))
 
@@ -86,7 +86,7 @@ def restore(
     Example:
       rollbook db restore /backup/rollbook-2026-01-31
     """
-    with connected(), progress("Restoring") as report:
+    with connected(creates=True), progress("Restoring") as report:
         if not force and database.table_exists("account") and Account.select(Account.id).limit(1).first():
             raise Refused("the store has accounts (--force replaces it)")
         backups.put_back(HERE / file, end_sessions, report)

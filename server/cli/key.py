@@ -1,18 +1,24 @@
 """Access keys: who may sign requests of the signed contract."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from models.access_key import AccessKey
+from models.db.database import database
+from models.outbox import OutboxMessage
+from server import secret_key
 from server.cli import listing, output
+from server.cli.failure import Refused
 from server.cli.output import AsJson
-from server.cli.store import directory
+from server.cli.store import directory, snapshot
 from server.cli.values import read_stdin
+from server.settings import KEY_FILE, read
 
 Accessid = Annotated[str, typer.Argument(metavar="ACCESSID", help="1 to 64 of A-Z a-z 0-9 _ . -")]
 
-app = typer.Typer(help="Make, list and revoke access keys.", rich_markup_mode=None)
+app = typer.Typer(help="Make, list and revoke access keys; rotate the server's own.", rich_markup_mode=None)
 
 
 @app.command()
@@ -25,8 +31,8 @@ def create(
 ) -> None:
     """Make an access key, and print its accesskey this once.
 
-    Clients sign with the accesskey. It is derived from the server's secret key, and so changes with that. The one of an
-    earlier server can be taken over, so that its clients need not be changed; it is stored as it is.
+    Clients sign with the accesskey; it is stored encrypted. The one of an earlier server can be taken over, so that its
+    clients need not be changed.
 
     \b
     Examples:
@@ -43,7 +49,7 @@ def create(
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List the access keys, without what signs."""
-    with directory():
+    with snapshot():
         output.say_all(map(_record, listing.access_keys()), as_json, ("accessid", "created"))
 
 
@@ -53,6 +59,54 @@ def revoke(accessid: Accessid, as_json: AsJson = False) -> None:
     with directory():
         AccessKey.find(accessid).revoke()
     output.say({"accessid": accessid, "revoked": True}, as_json, f"{accessid} is revoked")
+
+
+@app.command()
+def rotate(as_json: AsJson = False) -> None:
+    """Put a new secret key of the server before the old one, and encrypt by it what is stored; stop the servers first.
+
+    The new key signs and encrypts. The old one goes on verifying, so tokens, cookies, codes and links on their way, and
+    the audit's seals stay good. What is counted against limits begins anew.
+    """
+    file, keys = _key_file()
+    secret_key.replace(file, [secret_key.new_key(), *keys])
+    with directory():
+        _renew()
+    output.say(
+        {"keys": len(keys) + 1}, as_json, "rotated: start the servers; rollbook key retire ends the old key later"
+    )
+
+
+@app.command()
+def retire(as_json: AsJson = False) -> None:
+    """Take all secret keys of the server away but the newest; stop the servers first.
+
+    What is stored encrypted is encrypted by the newest one before. What was only signed by another is worth nothing any
+    more: tokens of sso log in anew, devices and addresses are strangers until their next login, and codes that were
+    sent are dead. The audit vouches for older events by those that followed.
+    """
+    file, keys = _key_file()
+    with directory():
+        _renew()
+    secret_key.replace(file, keys[:1])
+    output.say({"retired": len(keys) - 1}, as_json, f"{len(keys) - 1} retired: start the servers")
+
+
+def _key_file() -> tuple[Path, tuple[bytes, ...]]:
+    """Return the file of the server's keys, and the keys. Raises Refused where there is none."""
+    current = read(creates=False)
+    file = current.data / KEY_FILE
+    if "secret_key" in current.named:
+        raise Refused("ROLLBOOK_SECRET_KEY has the keys: put a new one before the others there, parted by a comma")
+    if not current.secret_key:
+        raise Refused(f"no key at {file}")
+    return file, current.secret_keys
+
+
+def _renew() -> None:
+    database.begin_immediate()
+    AccessKey.renew()
+    OutboxMessage.renew()
 
 
 def _record(key: AccessKey) -> dict[str, Any]:

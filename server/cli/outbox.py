@@ -8,7 +8,7 @@ from models.outbox import OutboxMessage
 from server.cli import listing, output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
-from server.cli.store import directory
+from server.cli.store import directory, snapshot
 
 COLUMNS = ("id", "kind", "recipient", "state", "attempts", "created", "due", "error")
 
@@ -28,7 +28,7 @@ def list_messages(
     Example:
       rollbook outbox list --failed
     """
-    with directory():
+    with snapshot():
         output.say_all(map(_record, listing.messages(failed)), as_json, COLUMNS)
 
 

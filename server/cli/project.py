@@ -11,7 +11,7 @@ from models.project import Project
 from server.cli import graph, listing, output
 from server.cli.output import AsJson
 from server.cli.progress import progress
-from server.cli.store import directory
+from server.cli.store import directory, snapshot
 from server.cli.values import HERE, valid
 
 COLUMNS = ("id", "name", "owner", "members", "entities", "relations", "created")
@@ -78,7 +78,7 @@ def export(
 @app.command("list")
 def list_projects(as_json: AsJson = False) -> None:
     """List all projects in order of id, with the username of the owner."""
-    with directory():
+    with snapshot():
         output.say_all(map(_record, listing.projects()), as_json, COLUMNS)
 
 

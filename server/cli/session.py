@@ -10,7 +10,7 @@ from models.session import Session
 from server.cli import listing, output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
-from server.cli.store import directory
+from server.cli.store import directory, snapshot
 from server.cli.values import valid
 
 COLUMNS = ("id", "account", "username", "contract", "created", "expires")
@@ -30,7 +30,7 @@ def list_sessions(account: Owner = None, as_json: AsJson = False) -> None:
     Example:
       rollbook session list --account zhangsan
     """
-    with directory():
+    with snapshot():
         owner = Account.by_username(account) if account else None
         output.say_all(map(_record, listing.sessions(owner)), as_json, COLUMNS)
 

@@ -2,20 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from models import actor, settings
 from models.actor import OPERATOR, Caller
 from models.db.database import connect, database, transaction
-from models.migrations import migrate
+from models.migrations import fits, migrate
 from server.cli.failure import Refused
 from server.settings import read
 
 
 @contextmanager
-def connected() -> Iterator[None]:
-    """Connect to the store, as it is; what is done inside is the operator's doing."""
-    current = read()
+def connected(creates: bool = False) -> Iterator[None]:
+    """Connect to the store, as it is; what is done inside is the operator's doing.
+
+    creates: make the store, and the key, where there is none. Raises Refused where there is none, else.
+    """
+    current = read(creates=creates)
     settings.apply(current)
+    if not creates and current.embedded:
+        file = Path(urlsplit(current.database_url).path.removeprefix("/"))
+        if not file.is_file():
+            raise Refused(f"no store at {file.absolute()}")
     try:
         connect(current.database_url)
     except ValueError as error:
@@ -31,9 +40,10 @@ def connected() -> Iterator[None]:
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Connect, bring the store up to date, and read it as it is at one moment, while others write."""
+    """Connect, and read the store as it is at one moment, while others write. Raises Refused for another version's."""
     with connected():
-        migrate()
+        if not fits():
+            raise Refused("the store is another version's: rollbook db migrate brings an older one up to date")
         with database.snapshot():
             yield
 
@@ -41,7 +51,7 @@ def snapshot() -> Iterator[None]:
 @contextmanager
 def directory() -> Iterator[None]:
     """Connect, bring the store up to date, and change all that is changed inside, or nothing."""
-    with connected():
+    with connected(creates=True):
         migrate()
         with transaction():
             yield

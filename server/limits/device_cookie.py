@@ -12,13 +12,14 @@ from starlette.types import Scope
 
 from handlers._cookies import set_cookie
 from models import clock, settings
+from models.keys import derive
 from models.secret import alphanumeric
 from server.contract.request import read_cookie
 
 COOKIE = "rollbook_device"
 ALGORITHM = "HS256"
 AUDIENCE = "device"
-"""Keeps it from being taken for another token that the same key has signed."""
+USE = "device cookie"
 LENGTH = 22
 CHECKS: Options = {"require": ["exp", "sub", "jti"], "verify_exp": False}
 """Whether it has expired, the directory's clock says."""
@@ -27,9 +28,9 @@ CHECKS: Options = {"require": ["exp", "sub", "jti"], "verify_exp": False}
 def read(scope: Scope, account_id: int) -> str | None:
     """Return what a device calls itself, if this account has logged in from it."""
     cookie = read_cookie(scope, COOKIE) or ""
-    for key in settings.current.secret_keys if cookie else ():
+    for secret_key in settings.current.secret_keys if cookie else ():
         with suppress(jwt.InvalidTokenError):
-            claims = jwt.decode(cookie, key, [ALGORITHM], CHECKS, audience=AUDIENCE)
+            claims = jwt.decode(cookie, derive(secret_key, USE), [ALGORITHM], CHECKS, audience=AUDIENCE)
             good = claims["sub"] == str(account_id) and claims["exp"] > clock.now()
             return str(claims["jti"]) if good else None
     return None
@@ -44,4 +45,4 @@ def write(account_id: int, device: str | None) -> dict[str, str]:
         "jti": device or alphanumeric(LENGTH),
         "exp": clock.now() + lifetime,
     }
-    return set_cookie(COOKIE, jwt.encode(claims, settings.current.secret_keys[0], ALGORITHM), lifetime)
+    return set_cookie(COOKIE, jwt.encode(claims, derive(settings.current.secret_keys[0], USE), ALGORITHM), lifetime)

@@ -137,7 +137,7 @@ def test_a_code_from_a_short_message_sets_a_new_password(client: TestClient, del
 def test_a_code_may_be_a_number_or_text(
     client: TestClient, delivered: Delivered, monkeypatch: pytest.MonkeyPatch, code: str, form: Callable[[str], Any]
 ) -> None:
-    monkeypatch.setattr("models.recovery.seal", lambda shape, length: code)
+    monkeypatch.setattr("models.recovery.digits", lambda length: code)
     assert request_code(client, delivered) == code
     assert redeem(client, form(code)).json() == DONE
     assert can_log_in(client, NEW)
@@ -244,7 +244,7 @@ def test_a_newer_code_replaces_the_one_before(
     client: TestClient, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = iter(["111111", "222222"])
-    monkeypatch.setattr("models.recovery.seal", lambda shape, length: next(codes))
+    monkeypatch.setattr("models.recovery.digits", lambda length: next(codes))
     first, second = request_code(client, delivered), request_code(client, delivered)
     assert redeem(client, first).json() == WRONG
     assert redeem(client, second).json() == DONE

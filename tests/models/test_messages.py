@@ -77,7 +77,7 @@ def test_the_same_address_again_and_other_fields_are_not_told(client: TestClient
 def test_a_recovered_password_is_told_by_mail(
     alice: Account, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.recovery.seal", lambda shape, length: "123456")
+    monkeypatch.setattr("models.recovery.digits", lambda length: "123456")
     with transaction():
         RecoveryCode.send_code("13393922000", words.code)
     with transaction():

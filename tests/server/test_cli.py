@@ -6,21 +6,26 @@ import hmac
 import json
 import os
 import pty
+import re
 import select
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from models.account import Account
 from models.errors import DirectoryError
+from models.keys import derive
 from models.project import Project
 from models.session import Session
 from server import __version__
@@ -492,17 +497,16 @@ def fresh_machine(environment: dict[str, str], new_store: Callable[[], dict[str,
 
 @pytest.mark.usefixtures("fresh_machine")
 def test_migrations_are_applied_once(answer: Callable[..., Any], rollbook: Rollbook) -> None:
-    before = answer("db", "status")
-    assert before
-    assert not any(step["applied"] for step in before)
-    assert answer("db", "migrate") == {"applied": [step["name"] for step in before]}
+    assert rollbook("db", "status").stderr.startswith("rollbook: no store at ")
+    assert answer("db", "migrate")["applied"]
+    assert answer("db", "migrate") == {"applied": []}
     assert rollbook("db", "migrate").stdout == "the store is up to date\n"
     assert all(step["applied"] for step in answer("db", "status"))
 
 
 @pytest.mark.usefixtures("fresh_machine")
-def test_any_command_works_on_a_fresh_machine(answer: Callable[..., Any]) -> None:
-    assert answer("account", "list") == []
+def test_a_command_that_writes_works_on_a_fresh_machine(answer: Callable[..., Any]) -> None:
+    assert answer("key", "create", "phone")["accesskey"]
     assert all(step["applied"] for step in answer("db", "status"))
 
 
@@ -610,3 +614,48 @@ def test_a_shell_completes_the_command(operate: Callable[..., Result], shell: st
     shown = operate("--show-completion", shell)
     assert shown.exit_code == 0
     assert "rollbook" in shown.output
+
+
+# --- the server's own key ------------------------------------------------------------------------------------------
+
+
+READS = [
+    *(("account", "list"), ("account", "show", "li"), ("key", "list"), ("outbox", "list"), ("project", "list")),
+    *(("session", "list"), ("audit", "verify"), ("db", "status"), ("db", "check"), ("key", "rotate")),
+]
+
+
+@pytest.mark.once("no store is made")
+@pytest.mark.parametrize("words", READS, ids=" ".join)
+def test_what_only_reads_makes_no_store_and_no_key(tmp_path: Path, words: tuple[str, ...]) -> None:
+    result = CliRunner(env={"ROLLBOOK_DATA": str(tmp_path / "data")}).invoke(app, words)
+    assert result.exit_code == 1
+    assert re.fullmatch(r"rollbook: no (store|key) at \S+\n", result.stderr), result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.once("the file of the key, beside any store")
+def test_a_new_key_takes_the_place_of_the_old_one_and_what_is_stored_goes_with_it(tmp_path: Path) -> None:
+    run = CliRunner(env={"ROLLBOOK_DATA": str(tmp_path)})
+    made = json.loads(run.invoke(app, ["key", "create", "phone", "--json"]).stdout)["accesskey"]
+    file = tmp_path / "secret_key"
+    old = file.read_bytes()
+    assert run.invoke(app, ["key", "rotate"]).exit_code == 0
+    new, kept = file.read_bytes().split(b",")
+    assert kept == old != new
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert run.invoke(app, ["key", "retire"]).exit_code == 0
+    assert file.read_bytes() == new
+    with closing(sqlite3.connect(tmp_path / "rollbook.sqlite3")) as store:
+        (stored,) = store.execute("SELECT encrypted FROM access_key").fetchone()
+    assert Fernet(base64.urlsafe_b64encode(derive(new, "encryption"))).decrypt(stored).decode() == made
+    assert old not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_keys_of_the_environment_are_rotated_there(rollbook: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLBOOK_SECRET_KEY", "a" * 32)
+    for command in ("rotate", "retire"):
+        result = rollbook("key", command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "ROLLBOOK_SECRET_KEY has the keys" in result.stderr
+        assert "aaa" not in result.stderr

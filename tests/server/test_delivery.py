@@ -24,8 +24,8 @@ from models import clock
 from models import settings as directory_settings
 from models.cleanup import purge
 from models.db.database import database, transaction
+from models.keys import unwrap, wrap
 from models.outbox import KEPT_SECONDS, LONGEST_PAUSE, Notice, OutboxMessage
-from models.secret import seal, unseal
 from server.jobs.delivery.transports import transports
 from server.jobs.mailer import Mailer
 from server.settings import SettingError, Settings, read
@@ -348,7 +348,7 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(directory_settings, "current", replace(settings, delivery_max_attempts=1))
-    sealed = seal("digits", 6)
+    sealed = wrap("471108")
     post("sms", MOBILE, f"code {sealed}")
     post(recipient=ALICE)
     with transaction():
@@ -362,7 +362,7 @@ def test_the_operator_sees_what_was_given_up_and_has_it_tried_again(
         (2, "failed", ALICE, 1),
     ]
     assert rows[0]["error"] == "FileExistsError 17"
-    assert unseal(sealed) not in shown.stdout
+    assert unwrap(sealed) not in shown.stdout
     assert "code" not in shown.stdout
     assert operate("outbox", "retry", "1", "7").exit_code == 1
     assert message(1).failed is not None

@@ -33,6 +33,37 @@ def test_the_data_folder_and_its_key_are_private_and_the_key_stays(environment: 
     assert (first.data / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_file_that_is_not_whole_or_not_private_is_refused_by_name_and_stays(environment: dict[str, str]) -> None:
+    """tinypilot#917, vault#23073: a power cut left an empty file; certmate#764: a new key in its place loses all."""
+    file = read(environment).data / "secret_key"
+    for content, mode in ((b"", 0o600), (b"a" * 31, 0o600), (b"a" * 32 + b",", 0o600), (b"a" * 32, 0o640)):
+        file.write_bytes(content)
+        file.chmod(mode)
+        with pytest.raises(SettingError, match="secret_key: ") as refused:
+            read(environment)
+        assert "aaa" not in str(refused.value)
+        assert file.read_bytes() == content
+    file.chmod(0o600)
+    file.write_bytes(b"a" * 32 + b"\n")
+    assert read(environment).secret_key == b"a" * 32
+
+
+def test_a_key_is_written_whole_or_not_at_all(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def power_cut(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", power_cut)
+    with pytest.raises(SettingError, match="ROLLBOOK_DATA: Input/output error"):
+        read(environment)
+    data = Path(environment["ROLLBOOK_DATA"])
+    assert list(data.iterdir()) == []
+
+
+def test_nothing_is_made_for_who_only_reads(environment: dict[str, str]) -> None:
+    assert read(environment, creates=False).secret_key == b""
+    assert not Path(environment["ROLLBOOK_DATA"]).exists()
+
+
 def test_a_configured_key_is_used_and_not_kept(environment: dict[str, str]) -> None:
     settings = read({**environment, "ROLLBOOK_SECRET_KEY": "configured" * 4})
     assert settings.secret_key == b"configured" * 4

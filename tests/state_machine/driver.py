@@ -113,7 +113,7 @@ class Driver(RuleBasedStateMachine):
         patch = self.context.enter_context(pytest.MonkeyPatch.context())
         fresh = itertools.count(100_001)
         patch.setattr(clock, "now", lambda: self.reference.now)
-        patch.setattr("models.recovery.seal", lambda shape, length: self._send(f"{next(fresh):0{length}}"))
+        patch.setattr("models.recovery.digits", lambda length: self._send(f"{next(fresh):0{length}}"))
         client = TestClient(world.app, raise_server_exceptions=False)
         client.portal = self.context.enter_context(anyio.from_thread.start_blocking_portal())
         self.dbms, self.sso, self.signed = Dbms(client), Sso(client), Signed(client)
