@@ -83,8 +83,8 @@ class Account(Model):
         and shows the address, which goes on to lead to its first holder alone, who is told by mail.
         Raises PasswordRefused, UsernameTaken (UsernameReserved for what no path carries), EmailTaken, MobileTaken.
         """
-        columns = _columns({"username": username, **profile})
-        hashed = hashing.hash_new(password, username, words=map(profile.get, KNOWN_OF_OWNER))
+        columns = _columns({"username": username, **dict.fromkeys(KNOWN_OF_OWNER), **profile})
+        hashed = hashing.hash_new(password, username, words=map(columns.__getitem__, KNOWN_OF_OWNER))
         database.begin_immediate()
         now = clock.now()
         holder = _claim(columns, discreet)
