@@ -130,7 +130,8 @@ class Connection(ASGIProtocol):
         self.transport.abort()
 
     def dismiss(self) -> None:
-        """End the connection as if it had been idle for long enough."""
+        """End the connection as if it had been idle for long enough; half a request has no answer to wait for."""
+        self.asking = None
         self._keepalive_timeout()
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
