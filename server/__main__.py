@@ -109,6 +109,8 @@ def main() -> None:
         metrics = _metrics(settings) if settings.metrics_bind else None
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
+    except OSError as error:
+        sys.exit(f"rollbook: ROLLBOOK_DATABASE_URL: {error.strerror}: {error.filename}")
     except (peewee.DatabaseError, peewee.InterfaceError) as error:
         sys.exit(f"rollbook: ROLLBOOK_DATABASE_URL: {reason(error)}")
     warn_of_openness(settings)

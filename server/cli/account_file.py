@@ -44,12 +44,14 @@ TYPES = {
     "school": "School",
     "introduct": "Introduct",
 }
+LARGEST_ID = 2**53 - 2**32
+"""Whoever registers later gets a number beyond it, and clients read numbers up to 2**53 only."""
 LINE: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["username"],
     "properties": {
-        "id": schema("AccountId"),
+        "id": {**schema("AccountId"), "maximum": LARGEST_ID},
         "username": schema("Username"),
         "password": {"type": "string", "nullable": True},
         **{field: {**schema(type), "nullable": True} for field, type in TYPES.items()},

@@ -1,6 +1,7 @@
 """Backups: one file that holds the whole store as of one moment, and the way back."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -30,6 +31,8 @@ PAGES = 1_024
 TABLES = [*(table._meta.table_name for table in models.TABLES), "schema_migration"]
 LIVING = (Session, RecoveryCode)
 """What may be left out of a restored store."""
+FOREIGN = ("TRIGGER", "EVENT TRIGGER", "RULE", "VIEW", "MATERIALIZED VIEW", "FUNCTION", "PROCEDURE", "EXTENSION")
+"""What a backup of PostgreSQL has none of: it would run, with the operator's rights, as it is put back or later."""
 PLACES = "/usr/lib/postgresql/*/bin"
 """Where Debian keeps the programs of each PostgreSQL."""
 
@@ -101,6 +104,9 @@ def _examine(file: Path) -> None:
     """Bring a copy up to date, and look for what does not hold. Raises Refused."""
     if not database.table_exists("schema_migration"):
         raise Refused(f"{file}: not a backup of a Rollbook store")
+    foreign = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY name"
+    for kind, name in database.execute_sql(foreign).fetchall():  # before a write, which would set it off
+        raise Refused(f"{file}: has a {kind} that is none of Rollbook's: {name}")
     try:
         migrations.migrate()
     except migrations.StoreTooNew as error:
@@ -152,6 +158,7 @@ def _refuse_newer(file: Path) -> None:
     known = {name for name, _ in migrations.status()}
     try:
         _run("pg_restore", "--file=/dev/null", str(file))
+        content = _run("pg_restore", "--list", str(file))
         listed = _run("pg_restore", "--data-only", "--table=schema_migration", "--file=-", str(file))
     except Refused as error:
         raise Refused(f"{file}: {error}") from None
@@ -159,6 +166,9 @@ def _refuse_newer(file: Path) -> None:
     steps = {row.split("\t")[1] for row in rows}
     if not steps:
         raise Refused(f"{file}: not a backup of a Rollbook store")
+    for kind in FOREIGN:
+        if re.search(rf"^\d+; \d+ \d+ {kind} ", content, re.MULTILINE):
+            raise Refused(f"{file}: has a {kind.lower()} that is none of Rollbook's")
     if steps - known:
         raise Refused(f"{file}: the store has been migrated by a newer version: {min(steps - known)}")
 

@@ -13,6 +13,7 @@ from models.account import Account
 from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.errors import WrongCredentials
+from server.cli.account_file import LARGEST_ID
 from server.settings import Settings
 from tests.models.test_foreign_hashes import PASSWORD, SCHEMES
 from tests.server.test_cli import refusal
@@ -214,3 +215,14 @@ def test_an_export_is_replaced_by_force_only(operate: Operate, tmp_path: Path) -
     (tmp_path / "out").write_text("keep me")
     assert "is there already" in refusal(operate("account", "export", str(tmp_path / "out")))
     assert (tmp_path / "out").read_text() == "keep me"
+
+
+def test_an_id_that_leaves_no_room_for_later_ones_is_refused(
+    bring_in: Callable[..., Result], register: Callable[..., Account]
+) -> None:
+    """At 2**63 - 1 SQLite has no further number (SQLITE_FULL), and nobody could register any more."""
+    for id in (2**63 - 1, 2**53, LARGEST_ID + 1):
+        assert bring_in([{"id": id, "username": "last"}]).exit_code == 1
+        assert Account.select().count() == 0
+    assert bring_in([{"id": LARGEST_ID, "username": "last"}]).exit_code == 0
+    assert register("next").id == LARGEST_ID + 1

@@ -100,6 +100,29 @@ def test_what_is_no_whole_backup_changes_nothing(
     assert [account.username for account in Account.select()] == ["carol"]
 
 
+@pytest.mark.parametrize("kind", ["trigger", "view"])
+@pytest.mark.once("both engines have their own way to hide one; this is a file of SQLite")
+def test_a_backup_with_a_foreign_trigger_or_view_is_refused(
+    operate: Operate, settings: Settings, register: Register, tmp_path: Path, kind: str
+) -> None:
+    """osquery#5702, and SQLite's own advice: a file from elsewhere may bring code of its own."""
+    if not settings.embedded:
+        pytest.skip("a file of SQLite")
+    register("carol")
+    file = tmp_path / "backup"
+    assert operate("db", "backup", str(file)).exit_code == 0
+    made = {
+        "trigger": "CREATE TRIGGER grown AFTER INSERT ON schema_migration BEGIN UPDATE account SET admin = 1; END",
+        "view": "CREATE VIEW grown AS SELECT password_hash FROM account",
+    }
+    with closing(sqlite3.connect(file)) as store:
+        store.execute(made[kind])
+        store.commit()
+    line = refusal(put_back(operate, settings, str(file), "--force"))
+    assert line.endswith(f"has a {kind} that is none of Rollbook's: grown")
+    assert not Account.by_username("carol").admin
+
+
 def test_a_backup_of_a_newer_version_is_refused(
     operate: Operate, settings: Settings, register: Register, tmp_path: Path
 ) -> None:

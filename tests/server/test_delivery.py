@@ -124,7 +124,7 @@ def test_mail_goes_out_encrypted_and_with_a_password(
     assert (mail["from"], mail["to"], mail["subject"]) == ("Rollbook <no-reply@example.com>", ALICE, "重设密码")
     assert mail.get_content().replace("\r\n", "\n") == "您好：\n\nhttp://127.0.0.1/link?code=abc\n"
     assert mail["message-id"] == f"<1.{message().created}.no-reply@example.com>"
-    assert (server.recipients, server.contract.security) == ([[ALICE]], [(USER, PASSWORD)])
+    assert (server.recipients, server.credentials) == ([[ALICE]], [(USER, PASSWORD)])
     assert (message().body, message().error) == ("", None)
 
 
@@ -143,7 +143,7 @@ def test_a_server_whose_certificate_nobody_vouches_for_gets_nothing(
     with serving_mail(trust, implicit=scheme == "smtps") as server:
         post()
         assert make_mailer(smtp_url=url(server, scheme)).deliver_due() == 0
-    assert (server.mails, server.contract.security) == ([], [])
+    assert (server.mails, server.credentials) == ([], [])
     assert str(message().error).startswith("SSLCertVerificationError")
 
 
@@ -157,7 +157,7 @@ def test_a_certificate_of_another_name_is_not_accepted(
     with serving_mail(context) as server:
         post()
         assert make_mailer(smtp_url=url(server)).deliver_due() == 0
-    assert (server.mails, server.contract.security) == ([], [])
+    assert (server.mails, server.credentials) == ([], [])
 
 
 @pytest.mark.process
@@ -167,7 +167,7 @@ def test_without_starttls_neither_password_nor_mail_is_sent(make_mailer: Callabl
         post()
         assert make_mailer(smtp_url=url(server)).deliver_due() == 0
     assert server.greeted == 1
-    assert (server.mails, server.contract.security) == ([], [])
+    assert (server.mails, server.credentials) == ([], [])
     assert message().error == "SMTPNotSupportedError"
 
 
