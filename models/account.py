@@ -312,7 +312,8 @@ def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = No
     key, email = columns.get("username_key"), columns.get("email_key")
     is_discreet = discreet and settings.current.policy == "guarded"
     if email is not None or (key is not None and is_email(columns["username"])):
-        database.begin_immediate(alone=True)  # neither must be taken meanwhile
+        database.begin_immediate()
+        database.lock_names(key or "", email or "")  # neither must be taken meanwhile
         if BY_EMAIL.first(key or "") not in (None, oneself):
             raise UsernameTaken
     if email is None:
@@ -328,8 +329,9 @@ def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = No
 
 def _bind(columns: dict[str, Any]) -> None:
     """Make a username that is a mobile number the account's number, where no other account has it."""
-    database.begin_immediate(alone=True)
+    database.begin_immediate()
     key = mobile_key(columns["username"])
+    database.lock_names(f"mobile {key}")
     if not Account.select(Account.id).where(Account.mobile_key == key).exists():
         columns |= {"mobile": columns["username"], "mobile_key": key}
 

@@ -3,7 +3,6 @@
 from models.account import Account
 from models.account_block import AccountBlockChange
 from models.audit.events import Event, note
-from models.db.database import database
 from models.errors import AccountNotFound
 from models.project import Project
 
@@ -14,7 +13,6 @@ def delete_account(account: Account) -> None:
     A project that it owns goes to the longest-standing other member, or with the account where there is none.
     Raises AccountNotFound when it was deleted meanwhile.
     """
-    database.begin_immediate(alone=True)  # the member that inherits a project must not leave meanwhile
     Project.hand_over(account)
     if not account.delete_instance():
         raise AccountNotFound

@@ -79,7 +79,7 @@ class FriendApplication(Model):
         """
         if applicant.id == recipient.id:
             raise Oneself
-        database.begin_immediate(alone=True)
+        database.begin_immediate(holding=(applicant, recipient))
         row = cls.insert(applicant=applicant, recipient=recipient, created=clock.now())
         try:
             row.on_conflict_ignore().execute()
@@ -94,7 +94,7 @@ class FriendApplication(Model):
     @classmethod
     def accept(cls, applicant: Account, recipient: Account) -> None:
         """Make both friends, and forget what either had applied for. Raises RequestNotFound, TooManyFriends."""
-        database.begin_immediate(alone=True)
+        database.begin_immediate(holding=(applicant, recipient))
         cls.deny(applicant, recipient)
         cls._forget(recipient, applicant)
         Friendship.make(applicant, recipient)

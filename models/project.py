@@ -73,7 +73,13 @@ class Project(Model):
 
     @classmethod
     def hand_over(cls, leaver: Account) -> None:
-        """Give the projects that an account owns to their longest-standing other member, where there is one."""
+        """Give the projects that an account owns to their longest-standing other member, where there is one.
+
+        Nobody joins them meanwhile, and no member leaves.
+        """
+        colleagues = Account.select(Account.id).where(Account.id.in_(_members_of_owner(leaver)))
+        database.begin_immediate(holding=(leaver, *colleagues))
+        list(database.for_delete(cls.select(cls.id).where(cls.owner == leaver).order_by(cls.id)))
         others = (
             Member.select(Member.account)
             .where(Member.project == cls.id, Member.account != leaver)
@@ -92,7 +98,7 @@ class Project(Model):
 
         Raises NotFriends, AlreadyMember, TooManyInvitations.
         """
-        database.begin_immediate(alone=True)
+        database.begin_immediate(holding=(inviter, friend))
         if not Friendship.between(inviter, friend):
             raise NotFriends
         if self.has_member(friend):
@@ -103,7 +109,7 @@ class Project(Model):
 
     def invite_friends(self, inviter: Account) -> None:
         """Invite every friend who is not a member and for whom not too many invitations wait."""
-        database.begin_immediate(alone=True)
+        database.begin_immediate(holding=(inviter, *Friendship.friends_of(inviter)))
         members = Member.select(Member.account).where(Member.project == self)
         waiting = Invitation.select(peewee.fn.COUNT(Invitation.id)).where(Invitation.invitee == Friendship.friend)
         self._invite(inviter, Friendship.friend.not_in(members), waiting < settings.current.max_invitations)
@@ -229,7 +235,10 @@ class Invitation(Model):
     @classmethod
     def accept(cls, project_id: int, invitee: Account) -> None:
         """Make the invitee a member. Raises RequestNotFound."""
-        database.begin_immediate(alone=True)  # the project must not go meanwhile
+        database.begin_immediate(holding=(invitee,))
+        project = database.for_share(Project.select(Project.id).where(Project.id == project_id))
+        if project.first() is None:  # it does not go meanwhile
+            raise RequestNotFound
         cls.deny(project_id, invitee)
         Member.insert(project=project_id, account=invitee, joined=clock.now()).on_conflict_ignore().execute()
 
@@ -275,6 +284,11 @@ class Relation(Model):
     class Meta:
         indexes = ((("source", "target"), True), (("project", "id"), False))
         constraints = (peewee.Check("source_id <> target_id"),)
+
+
+def _members_of_owner(owner: Account) -> Any:
+    """Return the query for the ids of all members of an account's projects."""
+    return Member.select(Member.account).join(Project).where(Project.owner == owner)
 
 
 def _pages(query: Any, id: Any) -> Iterator[dict[str, Any]]:

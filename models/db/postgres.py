@@ -104,11 +104,23 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
             return
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
 
-    def lock(self, row: Any) -> None:
-        """Wait for others that are about to change a row; nobody else changes it before the unit ends."""
-        table = row._meta.table_name
-        # a table of our own; rows that refer to it may come meanwhile
-        self.execute_sql(f'SELECT 1 FROM "{table}" WHERE id = %s FOR NO KEY UPDATE', (row.id,))  # noqa: S608
+    def lock(self, *rows: Any) -> None:
+        """Wait for others that are about to change rows of a table; nobody else does before the unit ends."""
+        if not rows:
+            return
+        table = rows[0]._meta.table_name
+        # a table of our own; rows that refer to it may come meanwhile; in one order, lest two wait for each other
+        held = f'SELECT 1 FROM "{table}" WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE'  # noqa: S608
+        self.execute_sql(held, ([row.id for row in rows],))
+
+    def lock_names(self, *names: str) -> None:
+        """Wait for others that are about to take one of these names, of which there is no row yet."""
+        for name in sorted(set(filter(None, names))):
+            self.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+
+    def for_delete(self, query: Any) -> Any:
+        """Return a query whose rows nobody else changes or refers to before the unit ends."""
+        return query.for_update("FOR UPDATE")
 
     def for_share(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends."""

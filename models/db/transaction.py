@@ -5,7 +5,7 @@ handler that only reads opens none, and a password, which is hashed before, neve
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import local
 from typing import Any, Protocol, TypeVar
@@ -160,15 +160,17 @@ class UnitOfWork:
         """Tell whether an error means that others have the lock, and only that."""
         return False
 
-    def begin_immediate(self: Any, alone: bool = False) -> None:
+    def begin_immediate(self: Any, alone: bool = False, holding: Iterable[Any] = ()) -> None:
         """Begin the unit's transaction, if it has not begun: said by every verb before it writes, after it hashed.
 
         The credentials that the unit relies on are read again: who has lost them meanwhile changes nothing.
-        alone: what is read from here on nobody else changes who says so too, until the unit ends.
+        alone: what is read from here on nobody else changes who says so too, until the unit ends. holding: the accounts
+        of which the unit reads what it then changes: who else holds one of them waits.
         Outside a unit each statement stands for itself. Raises what `Credential.reread` raises.
         """
         begins = self._transaction.active and not self.in_transaction()
         self._start(alone)
+        self.lock(*holding)  # before the credentials, which hold accounts too: all in one order
         if begins:
             for credential in self._transaction.credentials:
                 credential.reread()
@@ -205,8 +207,15 @@ class UnitOfWork:
         else:
             self._transaction.last.append((work, also_if_refused))
 
-    def lock(self, row: Any) -> None:
-        """Wait for others that are about to change a row; nobody else changes it before the unit ends."""
+    def lock(self, *rows: Any) -> None:
+        """Wait for others that are about to change rows of a table; nobody else does before the unit ends."""
+
+    def lock_names(self, *names: str) -> None:
+        """Wait for others that are about to take one of these names, of which there is no row yet."""
+
+    def for_delete(self, query: Any) -> Any:
+        """Return a query whose rows nobody else changes or refers to before the unit ends."""
+        return query
 
     def for_share(self, query: Any) -> Any:
         """Return a query whose rows nobody else changes before the unit ends; its transaction must have begun."""
