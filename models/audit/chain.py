@@ -121,12 +121,12 @@ def sequence(batch: int = BATCH) -> int:
 
 
 def _sequence(batch: int) -> int:
-    head = AuditHead.find()  # before all else: whoever is faster from here on is noticed
+    newest = AuditEvent.select().order_by(AuditEvent.id.desc()).first()
+    head = AuditHead.find()  # after the newest event, which it cannot be behind; before what is still to come
     entries = list(_due().order_by(PendingEvent.id).limit(batch))
     if not entries:
         return 0
     marks: list[SealedEvent] = []
-    newest = AuditEvent.select().order_by(AuditEvent.id.desc()).first()
     if head is None or not head.is_sealed() or (newest and newest.id > head.last):
         head, marks = _begin_anew(head, newest)
     rows = []
@@ -137,6 +137,8 @@ def _sequence(batch: int) -> int:
         head.last, head.last_chain = row.id, row.chain
         rows.append(row.__data__)
     head.store()  # the first that is written: who is faster is waited for here, with nothing else held
+    if marks:
+        log.error("audit: the head of the chain does not fit; `rollbook audit verify` tells more")
     for page in peewee.chunked(rows, PAGE):
         AuditEvent.insert_many(page).execute()
     taken = PendingEvent.delete().where(PendingEvent.id.in_([entry.id for entry in entries]))
@@ -162,7 +164,6 @@ def _begin_anew(found: AuditHead | None, newest: AuditEvent | None) -> tuple[Aud
         begin()
     head = found or AuditHead.get_by_id(HEAD)
     head.last, head.last_chain = (newest.id, newest.chain) if newest else (head.purged, head.purged_chain)
-    log.error("audit: the head of the chain does not fit; `rollbook audit verify` tells more")
     nobody = dict.fromkeys(("account", "actor", "contract", "address"))
     mark = SealedEvent(
         lane=Lane(None).id, number=1, created=clock.now(), event=str(Event.CHAIN_BROKEN), detail="{}", count=1, **nobody

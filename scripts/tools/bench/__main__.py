@@ -25,6 +25,7 @@ from scripts.tools.bench.report import (
     write,
 )
 from scripts.tools.bench.rounds import run_rounds
+from scripts.tools.bench.scale import measure_scale, show_scale
 from scripts.tools.bench.servers import ARGON2, SERVERS, THEIRS
 
 BUILD = ROOT / "build"
@@ -39,6 +40,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def main(
     *,
     fill_accounts: Annotated[int, typer.Option("--fill", help="Only make a store with N accounts and relations.")] = 0,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Only measure three instances on PostgreSQL, commits fast and slow.")
+    ] = False,
     grown: Annotated[bool, typer.Option("--grown", help="Compare a thousand accounts with a million.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Take about a minute: short rounds, little data.")] = False,
     servers: Annotated[str, typer.Option(help="Names parted by commas; default: all. `none` leaves them out.")] = "",
@@ -58,6 +62,11 @@ def main(
         fill(folder, fill_accounts, fill_accounts, ARGON2)
         print(f"{folder}: {username(1)} to {username(fill_accounts)}, password {PASSWORD!r}")
         print(f"serve it: ROLLBOOK_DATA={folder} ./scripts/serve")
+        return
+    if scale:
+        rows = measure_scale(seconds, _progress)
+        print(show_scale(rows))
+        write({"scale": rows}, output.with_name("scale.json"))
         return
     try:
         tool()
