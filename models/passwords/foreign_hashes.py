@@ -34,6 +34,13 @@ SHA256 = re.compile(rf"sha256\$(salt\+password|password\+salt)\$([A-Za-z0-9+/]+=
 """What is hashed in which order, salt, digest."""
 
 
+BARE = {32: "md5", 40: "sha1", 64: "sha256"}
+"""Hexadecimal digits of an unsalted digest -> what made it; the documents' own servers kept such ones."""
+HEXADECIMAL = re.compile("[0-9a-fA-F]+")
+WRAPPED = re.compile(r"(md5|sha1|sha256)(\$argon2id\$.+)")
+"""What an unsalted digest becomes: Argon2id over it. The digest itself is never stored."""
+
+
 class Range(NamedTuple):
     """What a parameter may be, both ends included."""
 
@@ -76,12 +83,14 @@ class Scheme(NamedTuple):
 def examine(hashed: str) -> str:
     """Return a hash as it is stored. Raises BadHash, which says what is wrong without repeating it."""
     stored = hashed.removeprefix("argon2") if hashed.startswith("argon2$argon2id$") else hashed  # Django's own prefix
+    if len(stored) in BARE and HEXADECIMAL.fullmatch(stored):
+        return _wrap(stored)
     form = _form(stored)
     if len(stored) > LONGEST:
         raise BadHash(f"longer than {LONGEST} characters")
     try:
-        if stored.startswith(ARGON2):
-            _bound_argon2(stored)
+        if (inner := unwrap(stored, "")[0]).startswith(ARGON2):
+            _bound_argon2(inner)
         elif form is not None:
             form.bounds(stored)
         else:
@@ -93,7 +102,7 @@ def examine(hashed: str) -> str:
 
 def is_known(stored: str) -> bool:
     """Tell whether a hash is of a form that can be checked, or stands for none."""
-    return stored == NONE or stored.startswith(ARGON2) or _form(stored) is not None
+    return stored == NONE or unwrap(stored, "")[0].startswith(ARGON2) or _form(stored) is not None
 
 
 def matches(stored: str, password: str) -> bool:
@@ -103,6 +112,20 @@ def matches(stored: str, password: str) -> bool:
         return form is not None and form.check(stored, password)
     except ValueError:  # a password that the form cannot have, such as one with a NUL
         return False
+
+
+def unwrap(stored: str, password: str) -> tuple[str, str]:
+    """Return the Argon2id hash in a wrapped one, and what it is of: the digest of the password; others as they are."""
+    found = WRAPPED.fullmatch(stored)
+    if found is None:
+        return stored, password
+    return found[2], hashlib.new(found[1], password.encode(), usedforsecurity=False).hexdigest()
+
+
+def _wrap(digest: str) -> str:
+    now = settings.current
+    hasher = argon2.PasswordHasher(now.argon2_time_cost, now.argon2_memory_kib, now.argon2_parallelism)
+    return BARE[len(digest)] + hasher.hash(digest.lower())
 
 
 def _form(stored: str) -> Scheme | None:

@@ -76,6 +76,7 @@ def verify(hashed: str, password: str) -> bool:
 
 def _verify(hashed: str, password: str) -> bool:
     slots = _slots(settings.current.hash_concurrency)
+    hashed, password = foreign_hashes.unwrap(hashed, password)
     if not hashed.startswith(foreign_hashes.ARGON2):
         matches = slots.submit(foreign_hashes.matches, hashed, password).result()
         if not matches:

@@ -95,7 +95,6 @@ def test_bcrypt_looks_at_72_bytes_as_it_always_did() -> None:
     ("hashed", "reason"),
     [
         ("", "of no known form"),
-        ("5f4dcc3b5aa765d61d8327deb882cf99", "of no known form"),
         ("$1$salt$abcdefghijklmnopqrstuv", "of no known form"),
         ("$2x$12$" + "a" * 53, "of no known form"),
         (NONE, "of no known form"),
@@ -177,3 +176,24 @@ def test_without_a_password_nobody_logs_in_until_one_is_set(register: Callable[.
     with transaction():
         Account.by_id(account.id).set_password("correct horse")
     assert Account.authenticate("alice", "correct horse").id == account.id
+
+
+@pytest.mark.parametrize("name", ["md5", "sha1", "sha256"])
+def test_an_unsalted_digest_is_wrapped_and_never_stored(name: str) -> None:
+    digest = hashlib.new(name, b"correct horse").hexdigest()
+    for given in (digest, digest.upper()):
+        stored = examine(given)
+        assert digest not in stored.lower()
+        assert stored.startswith(f"{name}$argon2id$")
+        assert is_known(stored)
+        assert examine(stored) == stored, "an export comes in again"
+        assert hashing.verify(stored, "correct horse")
+        assert not hashing.verify(stored, "correct house")
+        assert not hashing.verify(stored, digest), "the digest opens nothing"
+        assert hashing.is_outdated(stored, "correct horse")
+
+
+@pytest.mark.parametrize("length", [31, 33, 39, 41, 63, 65])
+def test_a_digest_of_no_usual_length_is_refused(length: int) -> None:
+    with pytest.raises(BadHash, match="of no known form"):
+        examine("a" * length)
