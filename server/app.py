@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
             task.stop()
         executors.close()
 
-    operations = OperationMiddleware(pages(contracts, executors, settings.public_path))
+    operations = OperationMiddleware(pages(contracts, executors, settings.public_url))
     app = ConnexionMiddleware(
         operations,
         lifespan=lifespan,

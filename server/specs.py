@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -33,12 +34,21 @@ class Contract:
         url: str = self.document["servers"][0]["url"]
         return url.rstrip("/")
 
-    def published(self, base: str) -> dict[str, Any]:
-        """Return the document for readers who reach the server below a path."""
-        servers = [
-            {**server, "url": f"{base}{server['url'].rstrip('/')}" or "/"} for server in self.document["servers"]
+    def published(self, public_url: str) -> dict[str, Any]:
+        """Return the document for everybody, below the address that people know.
+
+        It is without what only the server needs, without bodies of GET, which descriptions tell of and hardly a tool
+        can send, and has the absolute address first.
+        """
+        path = urlsplit(public_url).path.rstrip("/")
+        relative = [
+            {**server, "url": f"{path}{server['url'].rstrip('/')}" or "/"} for server in self.document["servers"]
         ]
-        return {**self.document, "servers": servers}
+        absolute = {"url": f"{public_url.rstrip('/')}{self.base_path}"}
+        public: dict[str, Any] = _without_server_words(self.document)
+        for operation in (item["get"] for item in public["paths"].values() if "get" in item):
+            operation.pop("requestBody", None)
+        return {**public, "servers": [absolute, *relative]}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -51,6 +61,16 @@ class Contract:
         """Return the media type of failures."""
         media_type: str = self.document.get("x-failure-media-type", "application/json")
         return media_type
+
+
+SERVER_ONLY = {"x-apikeyInfoFunc", "x-headers", "x-failure-media-type", "x-device-cookie"}
+"""Words of the specs that say nothing to who reads or calls."""
+
+
+def _without_server_words(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_server_words(value) for key, value in node.items() if key not in SERVER_ONLY}
+    return [_without_server_words(item) for item in node] if isinstance(node, list) else node
 
 
 def load_contracts() -> list[Contract]:

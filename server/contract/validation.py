@@ -5,6 +5,7 @@ Connexion builds its validators anew for each request. Here every schema of an o
 what was expected but never the value, which may be a password.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,23 @@ Schema = dict[str, Any]
 Check = Callable[[Any], str | None]
 """Returns what is wrong with a value, or None."""
 
+C1 = re.compile("[\x80-\x9f]")
+
+
+def is_visible(text: str) -> bool:
+    """Tell whether a text has none of the control characters beyond ASCII, which a portable pattern cannot name."""
+    return not C1.search(text)
+
+
+FORMATS: dict[str, Any] = {"validate_formats": True, "formats": {"visible": is_visible}}
+"""Formats that schemas are held to."""
+
 
 def compile_schema(schema: Schema) -> Check:
     """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names."""
     if "discriminator" in schema:
         return _compile_variants(schema)
-    validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value")
+    validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value", **FORMATS)
     is_valid, iter_errors = validator.is_valid, validator.iter_errors
 
     def check(value: Any) -> str | None:

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from starlette.exceptions import HTTPException
@@ -71,12 +72,13 @@ def _is_ready() -> bool:
         return False
 
 
-def pages(contracts: list[Contract], executors: Executors, base: str = "") -> Router:
-    """Return the router of all pages. base: the path below which a proxy has them."""
+def pages(contracts: list[Contract], executors: Executors, public_url: str = "") -> Router:
+    """Return the router of all pages. public_url: the address under which people know the server."""
+    base = urlsplit(public_url).path.rstrip("/")
     by_stem = {contract.stem: contract for contract in contracts}
     stems = list(by_stem)
     entries = "\n".join(_entry(contract, base) for contract in contracts)
-    documents = {contract.stem: contract.published(base) for contract in contracts}
+    documents = {contract.stem: contract.published(public_url) for contract in contracts}
     guide = f'<p>More than can be tried is told in the <a href="{base}/docs/">documentation</a>.</p>'
 
     @cache

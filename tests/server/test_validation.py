@@ -10,14 +10,18 @@ from connexion.uri_parsing import OpenAPIURIParser
 from connexion.validators import JSONRequestBodyValidator, ParameterValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft4Validator
 
-from server.contract.validation import compile_schema, merge, properties
+from server.contract.validation import compile_schema, is_visible, merge, properties
 from server.specs import load_contracts
 from tests.contracts.test_specs import operations
 
 Schema = dict[str, Any]
 
 SPECIFICATIONS = {c.stem: (c.document, Specification.load(c.document)) for c in load_contracts()}
+
+# Connexion is told of the same format
+Draft4Validator.FORMAT_CHECKER.checks("visible")(lambda value: not isinstance(value, str) or is_visible(value))
 
 DIFFERENCES = {
     # `$` of Python's regular expressions also matches before a final line break, that of ECMAScript does not
@@ -180,3 +184,10 @@ def test_a_variant_is_named_by_its_discriminator() -> None:
     assert check({"action": "go"}) == '"id" is a required property'
     assert check({"action": "stay"}) == "action: one of go is expected"
     assert check([]) == 'the value is not of type "object"'
+
+
+@pytest.mark.parametrize("character", ["\x80", "\x85", "\x9f"])
+def test_a_visible_text_has_no_control_characters_beyond_ascii(character: str) -> None:
+    check = compile_schema({"type": "string", "format": "visible"})
+    assert check(f"a{character}b")
+    assert check("a\x7f\xa0b法外狂徒") is None

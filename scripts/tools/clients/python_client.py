@@ -13,6 +13,7 @@ import openapi_python_client
 import orjson
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
+from scripts.tools.clients import ADDRESS
 from scripts.tools.clients.failure import Stumbled
 from server.specs import Contract
 
@@ -56,7 +57,7 @@ def make(contracts: list[Contract], folder: Path) -> None:
         templates = _correct_templates(Path(scratch))
         for contract in contracts:
             document = Path(scratch) / f"{contract.stem}.json"
-            document.write_bytes(orjson.dumps(_without_tags(contract.document)))
+            document.write_bytes(orjson.dumps(_without_tags(contract.published(ADDRESS))))
             _generate(contract.stem, document, templates, folder / contract.stem)
     _run("ruff", "check", "--isolated", "--fix-only", "--quiet", "--select=F401,I", str(folder))
     _run("ruff", "format", "--isolated", "--quiet", "--line-length=120", str(folder))
@@ -84,7 +85,7 @@ def _generate(stem: str, document: Path, templates: Path, project: Path) -> None
 
 
 def _without_tags(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document without tags: modules would be named after them, and ours are Chinese."""
+    """Return a document without tags: modules would be parted by them, and operations have names of their own."""
     untagged = copy.deepcopy(document)
     for item in untagged["paths"].values():
         for operation in item.values():

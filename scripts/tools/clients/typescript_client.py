@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from scripts.tools.clients import ADDRESS
 from scripts.tools.clients.failure import CannotBeHad, Stumbled
 from server.specs import Contract
 
@@ -34,7 +35,7 @@ def make(contracts: list[Contract], folder: Path) -> None:
     for contract in contracts:
         package = folder / contract.stem
         package.mkdir()
-        (package / "openapi.json").write_bytes(orjson.dumps(contract.document))
+        (package / "openapi.json").write_bytes(orjson.dumps(contract.published(ADDRESS)))
         _write(package / "package.json", _describe(contract))
         _write(package / "tsconfig.json", {"compilerOptions": OPTIONS, "include": ["src"]})
     stems = [contract.stem for contract in contracts]

@@ -12,7 +12,7 @@ import yaml
 
 from scripts.tools.docs import contract_page, failure_page, journey_page, ledger_page, limit_table, requirements
 from scripts.tools.docs.contracts import Reader, readers
-from scripts.tools.docs.languages import LANGUAGES
+from scripts.tools.docs.languages import BASE, LANGUAGES
 from scripts.tools.docs.markdown import table
 from scripts.tools.docs.snippets import make_sheet
 from server.specs import FOLDER as SPECS
@@ -63,7 +63,9 @@ def _write_contracts(pages: Path, known: dict[str, Reader]) -> None:
     for stem, reader in known.items():
         sheet = make_sheet(reader)
         (pages / f"contracts/{stem}.md").write_text(contract_page.write(reader, sheet), "utf-8")
-        text = yaml.dump(reader.document, Dumper=yaml.SafeDumper, allow_unicode=True, sort_keys=False, width=120)
+        text = yaml.dump(
+            reader.contract.published(BASE), Dumper=yaml.SafeDumper, allow_unicode=True, sort_keys=False, width=120
+        )
         (pages / f"specs/{stem}.yaml").write_text(text, "utf-8")
         for language in LANGUAGES:
             (pages / f"snippets/{stem}.{language.ending}").write_text(sheet.whole(language), "utf-8")

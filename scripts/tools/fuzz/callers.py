@@ -86,10 +86,9 @@ class Caller:
     def complete(self, case: Any) -> None:
         """Give a case what its act requires, which no schema says: `x-action`."""
         action = case.operation.definition.raw.get("x-action", {})
-        asked = case.body if isinstance(case.body, dict) and case.body else case.query
-        for member in action.get("requires", {}).get(asked.get(action.get("name")), ()):
-            if not asked.get(member):
-                asked[member] = self.has(member)
+        for member in action.get("requires", {}).get(case.query.get(action.get("name")), ()):
+            if not case.query.get(member):
+                case.query[member] = self.has(member)
 
     def has(self, member: str) -> str:
         """Return what the caller has for a member that an act requires."""

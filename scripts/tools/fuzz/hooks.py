@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies
 from schemathesis import AuthContext, DeserializationContext, HookContext, Response
 from schemathesis import Case as SomeCase
 from schemathesis.auths import GLOBAL_AUTH_STORAGE
@@ -24,6 +25,8 @@ FOLDER = Path(os.environ["FUZZ_FOLDER"])
 seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
 """Operation -> status -> how often."""
 caller = CALLERS[STEM](os.environ["FUZZ_URL"], os.environ["FUZZ_ACCESSKEY"], FOLDER)
+
+schemathesis.openapi.format("visible", strategies.text(strategies.characters(exclude_categories=["Cc", "Cs"])))
 
 
 class Login:

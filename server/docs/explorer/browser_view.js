@@ -14,7 +14,8 @@ export function browserView(contract) {
       }
     }
   }
-  return { ...contract, paths, components: withUsedSchemes(contract.components, paths) };
+  const servers = contract.servers.slice(-1); // relative: the page may have been opened under another name
+  return { ...contract, servers, paths, components: withUsedSchemes(contract.components, paths) };
 }
 
 /** Give an operation the parameters of its path too, each filled in with the first of its examples. */
