@@ -123,3 +123,11 @@ def test_fields_of_forms_have_a_type_of_their_own() -> None:
             content = operation.get("requestBody", {}).get("content", {})
             form = content.get("application/x-www-form-urlencoded", {"schema": {"properties": {}}})["schema"]
             assert all("type" in field for field in form["properties"].values()), (contract.stem, path)
+
+
+def test_no_link_has_an_object_for_a_body() -> None:
+    """openapi-generator takes a text there only: "links.log_out.requestBody is not of type `string`"."""
+    for contract in CONTRACTS.values():
+        for path, _, operation in operations(contract.document):
+            links = [link for answer in operation["responses"].values() for link in answer.get("links", {}).values()]
+            assert not any(isinstance(link.get("requestBody"), dict) for link in links), (contract.stem, path)
