@@ -23,7 +23,9 @@ from models.audit.lanes import PendingEvent
 from models.audit.verification import Finding, Point, verify
 from models.db.database import database, run_transaction, transaction
 from models.departure import delete_account
-from models.errors import UsernameTaken
+from models.errors import UsernameTaken, WrongCode, WrongCredentials
+from models.outbox import Notice, OutboxMessage
+from models.recovery import RecoveryCode
 from models.session import Session
 from server.settings import Settings
 from tests.clients import INDEXY, ContractClient, open_clients
@@ -136,6 +138,37 @@ def test_recovery_goes_on_record_from_asking_to_done(client: TestClient, registe
         ("recovery_refused", 1, {"channel": "mobile"}),
         ("recovery_refused", None, {"channel": "email"}),
     ]
+
+
+def test_a_takeover_by_code_does_not_look_like_a_plain_change_of_password(register: Callable[..., Account]) -> None:
+    alice = register("alice", mobile="13393922000")
+    run_transaction(lambda: RecoveryCode.send_code("13393922000", lambda code: Notice("", code)))
+    code = OutboxMessage.get().text
+    start = end()
+    run_transaction(lambda: RecoveryCode.redeem_code("13393922000", code, SECRET))
+    assert recorded(start) == [("password_changed", alice.id, {}), ("recovered", alice.id, {"channel": "mobile"})]
+
+
+def test_a_code_that_another_was_faster_to_use_goes_on_record_as_refused(
+    register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = register("alice", mobile="13393922000")
+    run_transaction(lambda: RecoveryCode.send_code("13393922000", lambda code: Notice("", code)))
+    code = OutboxMessage.get().text
+    start = end()
+    monkeypatch.setattr(RecoveryCode, "_redeem", lambda sent, new: False)
+    with pytest.raises(WrongCode):
+        run_transaction(lambda: RecoveryCode.redeem_code("13393922000", code, SECRET))
+    assert recorded(start) == [("recovery_refused", alice.id, {"channel": "mobile"})]
+
+
+def test_a_login_that_a_change_overtook_goes_on_record_as_refused(register: Callable[..., Account]) -> None:
+    alice = register("alice")
+    run_transaction(lambda: Account.by_id(alice.id).set_password("another-Secret-8"))
+    start = end()
+    with pytest.raises(WrongCredentials):
+        run_transaction(lambda: Session.open(alice, "dbms", "a secret"))
+    assert recorded(start) == [("login_refused", alice.id, {"reason": "changed"})]
 
 
 def test_what_an_operator_or_a_verb_does_goes_on_record(register: Callable[..., Account]) -> None:
