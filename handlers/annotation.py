@@ -28,6 +28,7 @@ from models.errors import (
     TooManyApplications,
     TooManyFriends,
     TooManyInvitations,
+    UsernameChanged,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
@@ -209,6 +210,7 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
     InvalidSession: (-1, "用户未登录"),
     UsernameTaken: (-1, "该账号id已使用"),
     WrongCredentials: (-1, "用户id或密码错误"),
+    UsernameChanged: (-1, "用户id已改为{username}"),
     AlreadyLoggedIn: (-2, "用户已登录"),
     WrongPassword: (-1, "当前密码错误"),
     SamePassword: (-2, "新密码重复"),
@@ -241,8 +243,8 @@ def fail(error: Exception) -> tuple[Body, int]:
     if type(error) in UNFORESEEN:
         status, words = UNFORESEEN[type(error)]
         return {"ret": -status, "msg": words.format_map(vars(error))}, status
-    ret, msg = lookup_by_mro(FAILURES, error)
-    return {"ret": ret, "msg": msg}, 200
+    ret, words = lookup_by_mro(FAILURES, error)
+    return {"ret": ret, "msg": words.format_map(vars(error))}, 200
 
 
 def _done(msg: str) -> Body:

@@ -2,18 +2,23 @@
 
 from typing import Any
 
+from handlers import _messages
 from handlers.exceptions import ProtocolError, lookup_by_mro
+from models import confirmation
 from models.account import Account
 from models.errors import (
     AccountNotFound,
     EmailTaken,
     InvalidSession,
+    NothingToConfirm,
     PasswordGuessable,
     PasswordIsUsername,
     PasswordTooShort,
     PermissionDenied,
+    UsernameChanged,
     UsernameReserved,
     UsernameTaken,
+    WrongConfirmation,
     WrongCredentials,
 )
 from models.secret import alphanumeric
@@ -74,8 +79,25 @@ def find(id_or_username: str) -> Body:
     return {"id": account.id, "email": account.email or "", "username": account.username}
 
 
+def request_confirmation(id_or_username: str, body: Body) -> Body:
+    """Have a code mailed that proves the user's e-mail address."""
+    account = Account.find(id_or_username)
+    confirmation.send(account, "email", body["email"], _messages.confirm_email)
+    return {"id": account.id}
+
+
+def confirm_email(id_or_username: str, body: Body) -> Body:
+    """Prove the user's e-mail address; all sessions end, the caller's too."""
+    account = Account.find(id_or_username)
+    confirmation.redeem(account, "email", body["email"], body["code"])
+    return {"id": account.id}
+
+
 PROBLEMS: dict[type[Exception], tuple[int, str, str]] = {
     WrongCredentials: (401, "Wrong credentials", "No user has this name and password."),
+    UsernameChanged: (401, "Username changed", "The username is {username} now."),
+    WrongConfirmation: (400, "Wrong code", "The code is wrong, used or expired."),
+    NothingToConfirm: (400, "Nothing to confirm", "This is not the user's e-mail address."),
     InvalidSession: (401, "Token not live", "The token is unknown, expired or logged out."),
     PermissionDenied: (403, "Not yours", "Only the user itself and admins may do this."),
     AccountNotFound: (404, "Unknown user", "No user has this id or username."),

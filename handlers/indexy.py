@@ -5,7 +5,7 @@ from typing import Any
 from handlers import _messages, _reset_page
 from handlers._cookies import set_cookie
 from handlers.exceptions import ProtocolError, check_page_size, lookup_by_mro
-from models import settings
+from models import confirmation, settings
 from models.account import Account
 from models.departure import delete_account
 from models.errors import (
@@ -15,13 +15,16 @@ from models.errors import (
     EmailUnknown,
     InvalidSession,
     MobileTaken,
+    NothingToConfirm,
     PasswordGuessable,
     PasswordIsUsername,
     PasswordRefused,
     PasswordTooShort,
     PermissionDenied,
+    UsernameChanged,
     UsernameTaken,
     WrongCode,
+    WrongConfirmation,
     WrongCredentials,
     WrongLink,
     WrongPassword,
@@ -118,7 +121,7 @@ def recover_by_mobile(body: Body) -> Body:
 
 def recover_by_email(body: Body) -> Body:
     """Have a link mailed to the reset page."""
-    RecoveryCode.send_link(body["email"], _messages.link)
+    RecoveryCode.send_link(body["email"], _messages.links)
     return _succeed(1)
 
 
@@ -150,8 +153,36 @@ def reset_password(body: Body) -> Page:
     return _reset_page.done(), 200, _reset_page.HEADERS
 
 
+def request_email_confirmation(id: int, body: Body) -> Body:
+    """Have a code mailed that proves the account's address."""
+    confirmation.send(Account.by_id(id), "email", body["email"], _messages.confirm_email)
+    return _succeed(1)
+
+
+def confirm_email(id: int, body: Body) -> Body:
+    """Prove the account's address."""
+    confirmation.redeem(Account.by_id(id), "email", body["email"], body["code"])
+    return _succeed(1)
+
+
+def request_mobile_confirmation(id: int, body: Body) -> Body:
+    """Have a code sent that proves the account's number."""
+    confirmation.send(Account.by_id(id), "mobile", body["mobile"], _messages.confirm_mobile)
+    return _succeed(1)
+
+
+def confirm_mobile(id: int, body: Body) -> Body:
+    """Prove the account's number."""
+    code = str(body["msCaptcha"]).zfill(CODE_LENGTH)
+    confirmation.redeem(Account.by_id(id), "mobile", body["mobile"], code)
+    return _succeed(1)
+
+
 FAILURES: dict[type[Exception], tuple[int, str]] = {
     WrongCredentials: (400, "用户名或密码错误"),
+    UsernameChanged: (400, "用户名已改为{username}"),
+    WrongConfirmation: (400, "验证码错误或已过期"),
+    NothingToConfirm: (400, "不是该用户的邮箱或手机号"),
     WrongPassword: (400, "旧密码输入有误"),
     WrongCode: (400, "手机号或短信验证码错误"),
     WrongLink: (400, "链接无效或已过期"),

@@ -45,6 +45,7 @@ FAILURES: dict[type[Exception], Words] = {
     errors.PasswordTooShort: Words(200, 1005, "密码过短"),
     errors.PasswordGuessable: Words(200, 1006, "密码太容易被猜到"),
     errors.PasswordIsUsername: Words(200, 1007, "密码不能与userid相同"),
+    errors.UsernameChanged: Words(200, 1008, "userid已更改"),
     errors.PermissionDenied: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),
 }
@@ -114,6 +115,8 @@ def fail(error: Exception) -> tuple[Body, int]:
     status, errno, errstr = exceptions.lookup_by_mro(FAILURES, error)
     if isinstance(error, errors.PasswordTooShort):
         errstr = f"{errstr}：至少{error.shortest}个字符"
+    if isinstance(error, errors.UsernameChanged):
+        errstr = f"{errstr}：{error.username}"
     if isinstance(error, TOLD):
         unsigned = error.detail == exceptions.Unauthorized.default_detail
         errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"

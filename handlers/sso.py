@@ -15,6 +15,7 @@ from models.errors import (
     PasswordIsUsername,
     PasswordTooShort,
     PermissionDenied,
+    UsernameChanged,
     UsernameTaken,
     WrongCredentials,
 )
@@ -81,6 +82,7 @@ def find(uid: int) -> Body:
 FAILURES: dict[type[Exception], tuple[int, str, str]] = {
     AlreadyLoggedIn: (200, "token_err", "重复登录"),
     WrongCredentials: (200, "db_crud_err", "用户名或密码错误"),
+    UsernameChanged: (200, "db_crud_err", "用户名已改为{username}"),
     AccountNotFound: (200, "db_crud_err", "用户不存在"),
     UsernameTaken: (200, "new_user_err", "用户已存在"),
     PasswordTooShort: (400, "request_param_err", "密码不能少于{shortest}个字符"),

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, messages, settings
+from models import claims, clock, messages, settings
 from models.account_block import AccountBlock, AccountBlockChange
 from models.audit.events import Event, note, note_refusal
 from models.db.cached_query import CachedQuery
@@ -16,21 +16,20 @@ from models.errors import (
     AccountNotFound,
     EmailTaken,
     MobileTaken,
+    UsernameChanged,
     UsernameReserved,
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
 )
-from models.identifiers import email_key, is_email, is_mobile, is_reserved, mobile_key, username_key
+from models.identifiers import email_key, is_mobile, is_reserved, mobile_key, username_key
 from models.outbox import OutboxMessage
 from models.passwords import hashing
 
 LARGEST_ID = 2**63 - 1
-CONTACT = ("username_key", "email_key", "mobile_key")
-"""What an account is found and reached by."""
 KNOWN_OF_OWNER = ("display_name", "email", "mobile")
 """What nobody takes for a password, since others know it too."""
-UNIQUE = {"username_key": UsernameTaken, "email_key": EmailTaken, "mobile_key": MobileTaken}
+UNIQUE = {"username_key": UsernameTaken, "email_proved": EmailTaken, "mobile_proved": MobileTaken}
 
 
 @contextmanager
@@ -54,9 +53,14 @@ class Account(Model):
     password_hash = peewee.CharField(max_length=512)
     display_name = peewee.CharField(max_length=64, null=True)
     email = peewee.CharField(max_length=254, null=True)
-    email_key = peewee.TextField(null=True, unique=True)
+    email_key = peewee.TextField(null=True, index=True)
+    email_proved = peewee.TextField(null=True, unique=True)
+    """The key again, once a link or code that was sent there was used; till then the address is held loosely."""
     mobile = peewee.CharField(max_length=32, null=True)
-    mobile_key = peewee.TextField(null=True, unique=True)
+    mobile_key = peewee.TextField(null=True, index=True)
+    mobile_proved = peewee.TextField(null=True, unique=True)
+    former_key = peewee.TextField(null=True, index=True)
+    """Key of the username that it lost to who proved that address."""
     domain = peewee.CharField(max_length=255, null=True)
     property = peewee.CharField(max_length=1024, null=True)
     photo = peewee.CharField(max_length=2048, null=True)
@@ -79,22 +83,22 @@ class Account(Model):
         """Make an account.
 
         binds_number: a username that is a mobile number is bound as such where it is free.
-        discreet: under the policy `guarded` the caller is not told that an e-mail address is taken. The account is made
-        and shows the address, which goes on to lead to its first holder alone, who is told by mail.
+        discreet: under the policy `guarded` the caller is not told that an address or number was proved by another. The
+        account is made and shows it; it goes on to lead to its holder alone, who is told by mail.
         Raises PasswordRefused, UsernameTaken (UsernameReserved for what no path carries), EmailTaken, MobileTaken.
         """
         columns = _columns({"username": username, **dict.fromkeys(KNOWN_OF_OWNER), **profile})
         hashed = hashing.hash_new(password, username, words=map(columns.__getitem__, KNOWN_OF_OWNER))
         database.begin_immediate()
         now = clock.now()
-        holder = _claim(columns, discreet)
+        holder = claims.claim(cls, columns, discreet)
         if binds_number and is_mobile(username):
-            _bind(columns)
+            claims.bind(cls, columns)
         with _told_apart():
             account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
         AccountBlockChange.add(account.id, 1)
         if holder:
-            _tell(holder.email, "email_taken")
+            _tell(holder, "email_taken")
         elif discreet:
             OutboxMessage.post_to_nobody("mail")  # so that time does not tell either
         note(Event.REGISTERED, account.id, **({"admin": True} if account.admin else {}))
@@ -104,18 +108,23 @@ class Account(Model):
     def authenticate(cls, name: str, password: str, by_email: bool = False) -> "Account":
         """Find the enabled account with this name (or e-mail address) and password.
 
-        Raises WrongCredentials, after the same work for unknown and for known names.
+        The name means the username, else who has proved the address, else the only one who shows it.
+        Raises WrongCredentials, after the same work for unknown and for known names; UsernameChanged where the password
+        is right and the username has become another, since it was an address that somebody else proved.
         """
         key = username_key(name)
         account = BY_USERNAME.first(key)
         if by_email:
-            account = BY_EMAIL.first(key) if account is None else BY_EMAIL.first("") or account  # two look-ups always
+            found = BY_EMAIL.first(*(2 * [key if account is None else ""]))  # two look-ups always
+            account = account or found
         if account is None:
             hashing.verify_nobody(password)
+            _tell_new_username(key, password)
             note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
             raise WrongCredentials
         is_right = hashing.verify(account.password_hash, password)
         if not is_right or account.disabled:
+            _tell_new_username(key, password)
             note_refusal(Event.LOGIN_REFUSED, account.id, reason="disabled" if is_right else "password")
             raise WrongCredentials
         if hashing.is_outdated(account.password_hash, password):
@@ -129,7 +138,7 @@ class Account(Model):
     def by_login_name(cls, name: str) -> "Account | None":
         """Return the account that somebody may mean who logs in, if there is one: the same work either way."""
         key = username_key(name)
-        return BY_LOGIN_NAME.first(key, key, key)
+        return BY_LOGIN_NAME.first(key, key, key, key)
 
     @classmethod
     def by_id(cls, id: int) -> "Account":
@@ -194,12 +203,12 @@ class Account(Model):
         """
         if not fields:
             return
-        columns = _columns(fields)
+        columns = _columns(fields) | claims.unproved(self, fields)
         before_email = self.email
-        changed = [n.removesuffix("_key") for n in CONTACT if n in columns and columns[n] != getattr(self, n)]
-        holder = _claim(columns, discreet, self)
+        changed = [n.removesuffix("_key") for n in claims.CONTACT if n in columns and columns[n] != getattr(self, n)]
+        holder = claims.claim(Account, columns, discreet, self)
         with _told_apart():
-            self._write(**columns)
+            self.write(**columns)
         if changed:
             note(Event.CONTACT_CHANGED, self.id, fields=changed)
         for what in ("username", "mobile"):
@@ -207,7 +216,7 @@ class Account(Model):
                 _tell(before_email, what)
         if "email" in changed:
             _tell(before_email, "email_left")
-            _tell(*((holder.email, "email_taken") if holder else (self.email, "email_set")))
+            _tell(*((holder, "email_taken") if holder else (self.email, "email_set")))
 
     def change_password(self, old: str, new: str, keep: Any = None) -> None:
         """Set a new password if the old one is right, and end all sessions but the one to keep.
@@ -239,7 +248,7 @@ class Account(Model):
 
     def store_password(self, hashed: str, keep: Any = None) -> None:
         """Set a password that was hashed before the caller's first write, and end all sessions but the one to keep."""
-        self._write(password_hash=hashed)
+        self.write(password_hash=hashed)
         self._password_changed(keep)
 
     def has_password(self, password: str) -> bool:
@@ -252,13 +261,13 @@ class Account(Model):
 
     def disable(self) -> None:
         """Keep the account from logging in, and end its sessions."""
-        self._write(disabled=True)
-        self._end_sessions(None)
+        self.write(disabled=True)
+        self.end_sessions()
         note(Event.ACCOUNT_DISABLED, self.id)
 
     def enable(self) -> None:
         """Let the account log in again."""
-        self._write(disabled=False)
+        self.write(disabled=False)
         note(Event.ACCOUNT_ENABLED, self.id)
 
     @builtins.property  # a field of that name stands above
@@ -266,7 +275,8 @@ class Account(Model):
         """Return the display name, or the username where none is set."""
         return self.display_name or self.username
 
-    def _write(self, **columns: Any) -> None:
+    def write(self, **columns: Any) -> None:
+        """Set columns, and when. Raises AccountNotFound when it was deleted meanwhile."""
         database.begin_immediate()
         columns["updated"] = clock.now()
         if not Account.update(**columns).where(Account.id == self.id).execute():
@@ -281,11 +291,11 @@ class Account(Model):
         return bool(changed)
 
     def _password_changed(self, keep: Any) -> None:
-        self._end_sessions(keep)
+        self.end_sessions(keep)
         note(Event.PASSWORD_CHANGED, self.id)
         _tell(self.email, "password")
 
-    def _end_sessions(self, keep: Any) -> None:
+    def end_sessions(self, keep: Any = None) -> None:
         """End all sessions but the one to keep; outstanding recovery codes and links go with them."""
         self.sessions.model.end_all(self, keep)
         self.recovery_codes.model.revoke_all(self)
@@ -297,43 +307,18 @@ BY_LOGIN_NAME = CachedQuery(
     Account,
     lambda: (
         Account.select()
-        .where((Account.username_key == "") | (Account.email_key == ""))
+        .where((Account.username_key == "") | claims.is_found_by(Account, ""))
         .order_by((Account.username_key == "").desc())
     ),
 )
 
 
-def _claim(columns: dict[str, Any], discreet: bool, oneself: Account | None = None) -> Account | None:
-    """See to it that no username is another account's e-mail address, and no address another's username.
-
-    Returns who else has the e-mail address that is to be written, if that is not to be told; takes the key from it.
-    Raises UsernameTaken, EmailTaken.
-    """
-    key, email = columns.get("username_key"), columns.get("email_key")
-    is_discreet = discreet and settings.current.policy == "guarded"
-    if email is not None or (key is not None and is_email(columns["username"])):
-        database.begin_immediate()
-        database.lock_names(key or "", email or "")  # neither must be taken meanwhile
-        if BY_EMAIL.first(key or "") not in (None, oneself):
-            raise UsernameTaken
-    if email is None:
-        return None
-    holder = (BY_EMAIL.first(email) if is_discreet else None) or BY_USERNAME.first(email)
-    if holder is None or holder == oneself:
-        return None
-    if not is_discreet:
-        raise EmailTaken
-    columns["email_key"] = None
-    return holder
-
-
-def _bind(columns: dict[str, Any]) -> None:
-    """Make a username that is a mobile number the account's number, where no other account has it."""
-    database.begin_immediate()
-    key = mobile_key(columns["username"])
-    database.lock_names(f"mobile {key}")
-    if not Account.select(Account.id).where(Account.mobile_key == key).exists():
-        columns |= {"mobile": columns["username"], "mobile_key": key}
+def _tell_new_username(key: str, password: str) -> None:
+    """Tell who logs in, with the right password, by a username that was lost what it is now. Raises UsernameChanged."""
+    former = BY_FORMER.first(key, 1)
+    if former is not None and not former.disabled and hashing.verify(former.password_hash, password):
+        note_refusal(Event.LOGIN_REFUSED, former.id, reason="renamed")
+        raise UsernameChanged(former.username)
 
 
 def _tell(email: str | None, what: str) -> None:
@@ -372,4 +357,7 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-BY_EMAIL = CachedQuery(Account, lambda: Account.select().where(Account.email_key == ""))
+BY_EMAIL = CachedQuery(Account, lambda: Account.select().where(claims.is_found_by(Account, "")))
+BY_FORMER = CachedQuery(
+    Account, lambda: Account.select().where(Account.former_key == "").order_by(Account.id.desc()).limit(1)
+)

@@ -2,6 +2,7 @@
 
 DirectoryError
 ├── WrongCredentials
+│   └── UsernameChanged
 ├── WrongPassword
 ├── SamePassword
 ├── PasswordRefused
@@ -29,6 +30,8 @@ DirectoryError
 ├── NotAMember
 ├── BadGraph
 ├── WrongCode
+├── WrongConfirmation
+├── NothingToConfirm
 ├── WrongLink
 ├── EmailUnknown
 ├── KeyNotFound
@@ -57,6 +60,16 @@ class WrongCredentials(DirectoryError):
     """Raised when no enabled account has this name and password."""
 
     guessed = True
+
+
+class UsernameChanged(WrongCredentials):
+    """Raised when the password is right, and the username has become another. username: what it is now."""
+
+    guessed = False
+
+    def __init__(self, username: str = "") -> None:
+        super().__init__(f"the username is {username} now")
+        self.username = username
 
 
 class WrongPassword(DirectoryError):
@@ -176,6 +189,17 @@ class WrongCode(DirectoryError):
 
     keeps_changes = True
     guessed = True
+
+
+class WrongConfirmation(DirectoryError):
+    """Raised when a code that is to prove an address is wrong, used up or too old; the try is counted all the same."""
+
+    keeps_changes = True
+    guessed = True
+
+
+class NothingToConfirm(DirectoryError):
+    """Raised when an address or number is to be proved that is not the account's."""
 
 
 class WrongLink(DirectoryError):

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, settings
+from models import clock, proof, settings
 from models.account import Account
 from models.audit.events import Event, note, note_refusal
+from models.claims import mailbox
 from models.db.database import Model, database, delete_some
 from models.errors import EmailUnknown, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
@@ -22,6 +23,8 @@ LINK_LENGTH = 32
 
 Compose = Callable[[str], Notice]
 """Puts a secret, encrypted, into the words in which it is sent."""
+ComposeLinks = Callable[[list[tuple[str, str]]], Notice]
+"""Puts the username and the encrypted secret of each account into the words of one mail."""
 
 
 class RecoveryCode(Model):
@@ -29,10 +32,10 @@ class RecoveryCode(Model):
 
     id = peewee.BigAutoField()
     account = peewee.ForeignKeyField(Account, backref="recovery_codes", index=False, on_delete="CASCADE")
-    channel = peewee.CharField(max_length=8)
-    """`mobile` for a code, `email` for a link."""
+    channel = peewee.CharField(max_length=16)
+    """`mobile` for a code, `email` for a link; `confirm_mobile`, `confirm_email` for what only proves an address."""
     recipient = peewee.CharField(max_length=254)
-    """Where it was sent. Once the account has another number or address, the code is dead."""
+    """Key of the number, or the address as the account has it. Once that is another one, the code is dead."""
     digest = peewee.CharField(max_length=64, unique=True)
     tries = peewee.IntegerField(default=0)
     """Wrong tries."""
@@ -45,7 +48,7 @@ class RecoveryCode(Model):
     def send_code(cls, mobile: str, compose: Compose) -> None:
         """Send a code to a mobile number; for a number that nobody has, do as much work and send nothing."""
         number = mobile_key(mobile)
-        account = Account.select().where(Account.mobile_key == number, ~Account.disabled).first()
+        account = proof.holder_of_mobile(number)
         code = digits(CODE_LENGTH)
         notice = compose(wrap(code))
         database.begin_immediate()
@@ -53,42 +56,48 @@ class RecoveryCode(Model):
         if account is None:
             cls._keep_nothing("sms")
             return
-        kept = _code_digest(account.id, number, code, settings.current.secret_keys[0])
-        cls._keep(account, "mobile", number, kept, settings.current.mobile_code_seconds)
+        kept = cls.digest_of(account.id, number, code)
+        cls.keep(account, "mobile", number, kept, settings.current.mobile_code_seconds)
         OutboxMessage.post("sms", str(account.mobile), notice)  # as registered
 
     @classmethod
-    def send_link(cls, email: str, compose: Compose) -> None:
-        """Send a link to an e-mail address.
+    def send_link(cls, email: str, compose: ComposeLinks) -> None:
+        """Send one mail with a link for each account that an e-mail address may recover.
 
         Raises EmailUnknown; under the policy `guarded` it does as much work for an unknown address and sends nothing.
         """
-        account = Account.select().where(Account.email_key == email_key(email), ~Account.disabled).first()
-        if account is None and settings.current.policy == "documented":
+        key = email_key(email)
+        accounts = proof.holders_of_email(key)
+        if not accounts and settings.current.policy == "documented":
             raise EmailUnknown
-        secret = alphanumeric(LINK_LENGTH)
-        notice = compose(wrap(secret))
         database.begin_immediate()
-        note(Event.RECOVERY_ASKED, account.id if account else None, channel="email")
-        if account is None:
+        note(Event.RECOVERY_ASKED, accounts[0].id if accounts else None, channel="email")
+        if not accounts:
+            secret = alphanumeric(LINK_LENGTH)
+            digest(secret)
+            compose([("", wrap(secret))])
             cls._keep_nothing("mail")
-            return
-        cls._keep(account, "email", email_key(email), digest(secret), settings.current.email_link_seconds)
-        OutboxMessage.post("mail", str(account.email), notice)  # as registered: what was typed may only look alike
+        mails: dict[str | None, tuple[str, list[tuple[str, str]]]] = {}
+        for account in accounts:
+            address, secret = proof.address_of(account, key), alphanumeric(LINK_LENGTH)
+            cls.keep(account, "email", address, digest(secret), settings.current.email_link_seconds)
+            mails.setdefault(mailbox(address), (address, []))[1].append((account.username, wrap(secret)))
+        for address, links in mails.values():
+            OutboxMessage.post("mail", address, compose(links))
 
     @classmethod
     def redeem_code(cls, mobile: str, code: str, new: str) -> None:
         """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
         number = mobile_key(mobile)
-        sent = cls._live("mobile", Account.mobile_key).where(Account.mobile_key == number).first()
+        reached = (cls.recipient == Account.mobile_key) & (cls.recipient == number)
+        sent = cls.live("mobile", reached).order_by(Account.mobile_proved.is_null(), Account.id).first()
         if sent is None:
             if settings.current.policy == "guarded":
                 cls._try_nothing(number, code)
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
             raise WrongCode
-        if not _is_code(sent.digest, sent.account.id, number, code):
-            database.begin_immediate()
-            cls.update(tries=cls.tries + 1).where(cls.id == sent.id, cls.digest == sent.digest).execute()
+        if not sent.is_code(number, code):
+            sent.count_try()
             note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
             raise WrongCode
         if not sent._redeem(new):
@@ -98,7 +107,7 @@ class RecoveryCode(Model):
     @classmethod
     def find_link(cls, secret: str) -> Self:
         """Find the live link with this secret, its account with it. Raises WrongLink."""
-        sent: Self | None = cls._live("email", Account.email_key).where(cls.digest == digest(secret)).first()
+        sent: Self | None = cls.live("email", cls.recipient_is_address()).where(cls.digest == digest(secret)).first()
         if sent is None:
             raise WrongLink
         return sent
@@ -116,15 +125,48 @@ class RecoveryCode(Model):
             raise WrongLink
 
     def _redeem(self, new: str) -> bool:
-        """Use the code up and set the password; of many calls at once, one wins and the others change nothing."""
+        """Use the code up, which proves where it was sent, and set the password.
+
+        Of many calls at once, one wins and the others change nothing.
+        """
         hashed = self.account.hash_new(new)  # before the first write, which takes the lock
-        database.begin_immediate()
-        this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
-        if not RecoveryCode.delete().where(this & _alive()).execute():
+        if proof.is_anothers(self.account, self.channel, self.address) or not self.use_up():
             return False
+        proof.prove(self.account, self.channel, self.address)
         self.account.store_password(hashed)
         note(Event.RECOVERED, self.account.id, channel=self.channel)
         return True
+
+    @classmethod
+    def digest_of(cls, account_id: int, key: str, code: str) -> str:
+        """Return what is kept of a code that is sent to the address or number with this key."""
+        return _code_digest(account_id, key, code, settings.current.secret_keys[0])
+
+    def is_code(self, key: str, code: str) -> bool:
+        """Tell in constant time whether this is the code that was sent to the address or number with this key."""
+        return _is_code(self.digest, self.account.id, key, code)
+
+    def count_try(self) -> None:
+        """Count a wrong try."""
+        database.begin_immediate()
+        this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
+        RecoveryCode.update(tries=RecoveryCode.tries + 1).where(this).execute()
+
+    def use_up(self) -> bool:
+        """Delete the code; of many calls at once, one gets True."""
+        database.begin_immediate()
+        this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
+        return bool(RecoveryCode.delete().where(this & _alive()).execute())
+
+    @property
+    def address(self) -> str:
+        """Return where it was sent, as the account has it."""
+        return self.recipient if "email" in self.channel else str(self.account.mobile)
+
+    @classmethod
+    def recipient_is_address(cls) -> Any:
+        """Return the condition that it was sent to the account's e-mail address, or to a username that is one."""
+        return (cls.recipient == Account.email) | (cls.recipient == Account.username)
 
     @classmethod
     def revoke_all(cls, account: Account) -> None:
@@ -133,13 +175,14 @@ class RecoveryCode(Model):
         cls.delete().where(cls.account == account).execute()
 
     @classmethod
-    def _live(cls, channel: str, recipient: Any) -> Any:
-        """Return the query for live codes that were sent to where the account is reached today."""
-        reached = (cls.channel == channel) & (cls.recipient == recipient) & ~Account.disabled
-        return cls.select(cls, Account).join(Account).where(reached & _alive())
+    def live(cls, channel: str, reached: Any) -> Any:
+        """Return the query for live codes, with their accounts. reached: that it went to where the account is today."""
+        return (
+            cls.select(cls, Account).join(Account).where(cls.channel == channel, reached, ~Account.disabled, _alive())
+        )
 
     @classmethod
-    def _keep(cls, account: Account, channel: str, recipient: str, digest: str, lifetime: int) -> None:
+    def keep(cls, account: Account, channel: str, recipient: str, digest: str, lifetime: int) -> None:
         """Store a new code in place of the one before."""
         fresh = {"recipient": recipient, "digest": digest, "tries": 0, "expires": clock.now() + lifetime}
         cls.insert(account=account, channel=channel, **fresh).on_conflict(

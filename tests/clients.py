@@ -105,6 +105,11 @@ class Dbms(ContractClient):
         """Read an account."""
         return self.send("GET", f"/user/{quote(str(id_or_username))}", params={"token": credential})
 
+    def confirm(self, credential: Any, id_or_username: Any, method: str, **body: str) -> Response:
+        """Have the code sent that proves an e-mail address (POST), or prove it (PUT)."""
+        path = f"/user/{quote(str(id_or_username))}/email/confirmation"
+        return self.send(method, path, params={"token": credential}, json=body)
+
     def check_login(self, username: str, token: Any) -> Response:
         """Exchange a live token for a new one."""
         return self.send("GET", "/valid_login", params={"username": username, "token": token})
@@ -289,6 +294,10 @@ class Indexy(ContractClient):
     def change_password_of(self, id: int, old: str, new: str, credential: Any = None) -> Response:
         """Set a new password by the old one."""
         return self.as_(credential, "PUT", f"/{id}/password", json={"oldPassword": old, "newPassword": new})
+
+    def confirm(self, id: Any, credential: Any, method: str, channel: str, **body: str) -> Response:
+        """Have the code sent that proves an address or number (POST), or prove it (PUT)."""
+        return self.as_(credential, method, f"/{id}/{channel}/confirmation", json=body)
 
     def request_code(self, mobile: str) -> Response:
         """Have a code sent to a mobile."""

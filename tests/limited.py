@@ -17,6 +17,9 @@ from server.specs import load_contracts
 INDEXY = "/indexy-api/api/v1/users"
 WRONG = "a wrong guess"
 RIGHT = "correct horse"
+EMAIL = "alice@example.com"
+INDEXY_COOKIE = "aliveCookieOfIndexy"
+TOKEN = "1-aliveTokenOfDbmsFor22x"
 COOKIE = "a live cookie of the annotation contract"
 
 
@@ -48,9 +51,11 @@ class World:
 
     def __init__(self) -> None:
         self.accesskey = run_transaction(lambda: AccessKey.create("clients", "a-key-of-the-tests")).accesskey
-        self.alice = run_transaction(lambda: Account.register("alice", RIGHT, mobile="13345587000"))
+        self.alice = run_transaction(lambda: Account.register("alice", RIGHT, email=EMAIL, mobile="13345587000"))
         session = run_transaction(lambda: Session.open(self.alice, "annotation", COOKIE))
-        Session.update(expires=clock.now() * 2).where(Session.id == session.id).execute()
+        own = run_transaction(lambda: Session.open(self.alice, "dbms", TOKEN))
+        indexy = run_transaction(lambda: Session.open(self.alice, "indexy", INDEXY_COOKIE))
+        Session.update(expires=clock.now() * 2).where(Session.id.in_([session.id, own.id, indexy.id])).execute()
 
     def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
         """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
@@ -59,6 +64,18 @@ class World:
         requests: dict[tuple[str, str], dict[str, Any]] = {
             ("dbms", "log_in"): {"method": "GET", "url": "/login", "params": body},
             ("dbms", "register"): {"method": "POST", "url": "/user", "json": {**body, "email": "a@example.com"}},
+            ("dbms", "request_confirmation"): {
+                "method": "POST",
+                "url": f"/user/{self.alice.id}/email/confirmation",
+                "params": {"token": TOKEN},
+                "json": {"email": "nobody@example.com"},
+            },
+            ("dbms", "confirm_email"): {
+                "method": "PUT",
+                "url": f"/user/{self.alice.id}/email/confirmation",
+                "params": {"token": TOKEN},
+                "json": {"email": EMAIL, "code": "0" * 32},
+            },
             ("sso", "log_in"): {"method": "POST", "url": "/v1/login", "json": body, "headers": {"token": "default"}},
             ("sso", "register"): {"method": "POST", "url": "/v1/user", "json": body},
             ("signed", "act"): self.signed(action="login", userid=username, password=password),
@@ -105,6 +122,30 @@ class World:
                 "method": "POST",
                 "url": f"{INDEXY}/password/mobile/captcha",
                 "json": {"mobile": "13345587000"},
+            },
+            ("indexy", "request_email_confirmation"): {
+                "method": "POST",
+                "url": f"{INDEXY}/{self.alice.id}/email/confirmation",
+                "json": {"email": EMAIL},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
+            ("indexy", "confirm_email"): {
+                "method": "PUT",
+                "url": f"{INDEXY}/{self.alice.id}/email/confirmation",
+                "json": {"email": EMAIL, "code": "0" * 32},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
+            ("indexy", "request_mobile_confirmation"): {
+                "method": "POST",
+                "url": f"{INDEXY}/{self.alice.id}/mobile/confirmation",
+                "json": {"mobile": "13345587000"},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
+            ("indexy", "confirm_mobile"): {
+                "method": "PUT",
+                "url": f"{INDEXY}/{self.alice.id}/mobile/confirmation",
+                "json": {"mobile": "13345587000", "msCaptcha": "000000"},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
             },
             ("indexy", "reset_password"): {
                 "method": "POST",

@@ -28,6 +28,7 @@ class Event(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # names an event
     PASSWORD_REFUSED = "password_refused"  # noqa: S105  # names an event
     CONTACT_CHANGED = "contact_changed"
+    ADDRESS_PROVED = "address_proved"
     RECOVERY_ASKED = "recovery_asked"
     RECOVERY_REFUSED = "recovery_refused"
     RECOVERED = "recovered"
@@ -47,6 +48,7 @@ DETAILS: dict[Event, frozenset[str]] = {
     Event.LOGIN_REFUSED: frozenset({"reason"}),
     Event.SESSION_ENDED: frozenset({"session", "sessions"}),
     Event.CONTACT_CHANGED: frozenset({"fields"}),
+    Event.ADDRESS_PROVED: frozenset({"channel"}),
     Event.RECOVERY_ASKED: frozenset({"channel"}),
     Event.RECOVERY_REFUSED: frozenset({"channel"}),
     Event.RECOVERED: frozenset({"channel"}),

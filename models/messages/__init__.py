@@ -25,10 +25,11 @@ def compose(file: str, **values: object) -> Notice:
     return Notice(subject, body)
 
 
-def changed(what: str) -> Notice:
+def changed(what: str, **values: object) -> Notice:
     """Word the mail that something about an account has just changed: `password`, `username`, `mobile`, `email_left`,
-    `email_set`, `email_taken`."""
-    return compose(f"{what}.mail", time=datetime.fromtimestamp(clock.now(), UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    `email_set`, `email_taken`, `email_lost`, `mobile_lost`, `username_lost`."""
+    time = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return compose(f"{what}.mail", time=time, **values)
 
 
 @cache

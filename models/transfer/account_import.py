@@ -13,9 +13,10 @@ from models.db.database import Model, database
 from models.passwords.foreign_hashes import NONE
 
 TEXTS = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
-COLUMNS = ("username", "username_key", "password_hash", "email_key", "mobile_key", *TEXTS, "admin", "disabled")
+KEYS = ("email_key", "email_proved", "mobile_key", "mobile_proved", "former_key")
+COLUMNS = ("username", "username_key", "password_hash", *KEYS, *TEXTS, "admin", "disabled")
 """What is taken over as it comes."""
-UNIQUE = {"id": "id", "username_key": "username", "email_key": "email", "mobile_key": "mobile"}
+UNIQUE = {"id": "id", "username_key": "username", "email_proved": "email", "mobile_proved": "mobile"}
 """Columns of which every value is one account's, by their names in a file."""
 
 
@@ -30,8 +31,11 @@ class StagedAccount(Model):
     display_name = peewee.TextField(null=True)
     email = peewee.TextField(null=True)
     email_key = peewee.TextField(null=True)
+    email_proved = peewee.TextField(null=True)
     mobile = peewee.TextField(null=True)
     mobile_key = peewee.TextField(null=True)
+    mobile_proved = peewee.TextField(null=True)
+    former_key = peewee.TextField(null=True)
     domain = peewee.TextField(null=True)
     property = peewee.TextField(null=True)
     photo = peewee.TextField(null=True)
@@ -122,11 +126,11 @@ def conflicts() -> Iterator[tuple[int, str]]:
 def _crossed() -> Iterator[tuple[int, str]]:
     """Yield the lines whose username is another account's e-mail address, or the other way round."""
     new, beside = ~StagedAccount.known, StagedAccount.alias()
-    line, ends = StagedAccount.line, (("username_key", "email_key"), ("email_key", "username_key"))
+    line, ends = StagedAccount.line, (("username_key", "email_proved"), ("email_proved", "username_key"))
     for mine, others in ends:
         key = getattr(StagedAccount, mine)
         words = "the username is another account's e-mail address"
-        if mine == "email_key":
+        if mine == "email_proved":
             words = "the e-mail address is another account's username"
         for there, number in ((Account, Account.username_key), (beside, beside.line)):
             is_other = StagedAccount.username_key != number if there is Account else line != number
@@ -137,7 +141,7 @@ def _crossed() -> Iterator[tuple[int, str]]:
 
 def _same() -> Any:
     """Return the query for the account that a staged account was already."""
-    given = ("id", *TEXTS, "admin", "disabled", "created")
+    given = ("id", *KEYS, *TEXTS, "admin", "disabled", "created")
     same = [
         getattr(StagedAccount, name).is_null() | (getattr(StagedAccount, name) == getattr(Account, name))
         for name in given

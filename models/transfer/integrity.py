@@ -77,7 +77,7 @@ def _broken_rules() -> Iterator[tuple[str, Any]]:
         Friendship.select(Friendship.id).join(back, peewee.JOIN.LEFT_OUTER, on=both).where(back.id.is_null()),
     )
     other = Account.alias()
-    crossed = (Account.username_key == other.email_key) & (Account.id != other.id)
+    crossed = (Account.username_key == other.email_proved) & (Account.id != other.id)
     yield "account: the username is another's address", Account.select(Account.id).join(other, on=crossed)
     own = (Member.project == Project.id) & (Member.account == Project.owner)
     yield (
@@ -144,6 +144,8 @@ def _faults(account: Any) -> Iterator[str]:
         yield "email_key is not that of the e-mail address"
     if account.mobile_key != (mobile_key(account.mobile) if account.mobile else None):
         yield "mobile_key is not that of the mobile number"
+    if account.email_proved not in (None, account.email_key) or account.mobile_proved not in (None, account.mobile_key):
+        yield "what is proved is not what is shown"
     if not foreign_hashes.is_known(account.password_hash):
         yield "the password hash is of no known form"
 
@@ -152,7 +154,8 @@ def _pages() -> Iterator[list[Any]]:
     """Yield all accounts, as far as they are looked at."""
     names = (Account.username, Account.username_key)
     contact = (Account.email, Account.email_key, Account.mobile, Account.mobile_key)
-    looked_at = Account.select(Account.id, *names, *contact, Account.password_hash)
+    proved = (Account.email_proved, Account.mobile_proved)
+    looked_at = Account.select(Account.id, *names, *contact, *proved, Account.password_hash)
     accounts = looked_at.order_by(Account.id).limit(PAGE).namedtuples()
     page = list(accounts)
     while page:

@@ -55,6 +55,9 @@ LINE: dict[str, Any] = {
         "username": schema("Username"),
         "password": {"type": "string", "nullable": True},
         **{field: {**schema(type), "nullable": True} for field, type in TYPES.items()},
+        "email_proved": {"type": "boolean"},
+        "mobile_proved": {"type": "boolean"},
+        "former_username": schema("Username"),
         "admin": {"type": "boolean"},
         "disabled": {"type": "boolean"},
         "created": TIME,
@@ -157,6 +160,11 @@ def _columns(line: bytes) -> dict[str, Any]:
         columns["email_key"] = email_key(given["email"])
     if given.get("mobile") is not None:
         columns["mobile_key"] = mobile_key(given["mobile"])
+    for channel in ("email", "mobile"):
+        if given.get(f"{channel}_proved"):
+            columns[f"{channel}_proved"] = columns.get(f"{channel}_key")
+    if "former_username" in given:
+        columns["former_key"] = username_key(given["former_username"])
     if given.get("password") is not None:
         columns["password_hash"] = foreign_hashes.examine(given["password"])
     return columns | {name: _seconds(name, given[name]) for name in ("created", "updated") if name in given}
@@ -182,6 +190,8 @@ def _record(account: Any) -> dict[str, Any]:
         "username": account.username,
         **({} if hashed == foreign_hashes.NONE else {"password": hashed}),
         **{name: value for name in TEXTS if (value := getattr(account, name)) is not None},
+        **{name: True for name in ("email_proved", "mobile_proved") if getattr(account, name)},
+        **({"former_username": account.former_key} if account.former_key else {}),
         "admin": bool(account.admin),
         "disabled": bool(account.disabled),
         "created": time(account.created),

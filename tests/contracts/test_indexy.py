@@ -518,6 +518,10 @@ WRITING = {
     "recover_by_mobile": ("POST", "/password/mobile"),
     "recover_by_email": ("POST", "/password/email"),
     "request_code": ("POST", "/password/mobile/captcha"),
+    "request_email_confirmation": ("POST", "/{id}/email/confirmation"),
+    "confirm_email": ("PUT", "/{id}/email/confirmation"),
+    "request_mobile_confirmation": ("POST", "/{id}/mobile/confirmation"),
+    "confirm_mobile": ("PUT", "/{id}/mobile/confirmation"),
 }
 GOOD: dict[str, dict[str, Any]] = {
     "create": {"username": "new", "password": "x"},
@@ -528,6 +532,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "recover_by_mobile": {"mobile": "13345587xxx", "msCaptcha": 637845, "newPassword": "x"},
     "recover_by_email": {"email": "sw@163.com"},
     "request_code": {"mobile": "13345587xxx"},
+    "request_email_confirmation": {"email": "sw@163.com"},
+    "confirm_email": {"email": "sw@163.com", "code": "x"},
+    "request_mobile_confirmation": {"mobile": "13345587xxx"},
+    "confirm_mobile": {"mobile": "13345587xxx", "msCaptcha": 637845},
 }
 BODIES = {
     "nothing": b"",

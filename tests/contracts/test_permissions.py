@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from handlers import _messages
+from models import confirmation
 from models.account import Account
 from models.db.database import run_transaction
 from models.friendship import FriendApplication, Friendship
@@ -102,6 +105,15 @@ class World:
         if not self.caller:
             self.signed = self.door = Unsigned(client, "none") if stem == "signed" else self.door
         self.id, self.name = self.alice.id, "alice"
+        self.confirmation = {
+            channel: run_transaction(partial(self.confirm, channel)) for channel in ("email", "mobile")
+        }
+
+    def confirm(self, channel: str) -> str:
+        """Have the owner sent the code that proves an address; return it."""
+        compose = {"email": _messages.confirm_email, "mobile": _messages.confirm_mobile}[channel]
+        confirmation.send(self.alice, channel, {"email": EMAIL, "mobile": MOBILE}[channel], compose)
+        return self.sent({"email": r"\b[0-9A-Za-z]{32}\b", "mobile": r"\b[0-9]{6}\b"}[channel])
 
     def furnish(self) -> None:
         """Make accounts; an application and an invitation to the owner; the owner's project, and somebody to invite."""
@@ -170,6 +182,13 @@ ASKS: dict[tuple[str, str, str], list[Ask]] = {
         lambda w: w.dbms.find(w.credential, w.id),
         lambda w: w.dbms.find(w.credential, w.name.upper()),
     ],
+    ("dbms", "request_confirmation", ""): [
+        lambda w: w.dbms.confirm(w.credential, w.id, "POST", email=EMAIL),
+        lambda w: w.dbms.confirm(w.credential, w.name, "POST", email=EMAIL),
+    ],
+    ("dbms", "confirm_email", ""): [
+        lambda w: w.dbms.confirm(w.credential, w.id, "PUT", email=EMAIL, code=w.confirmation["email"]),
+    ],
     ("sso", "log_in", ""): [lambda w: w.sso.log_in(w.name, PASSWORD, w.credential or "default")],
     ("sso", "log_out", ""): [lambda w: w.sso.log_out(w.credential)],
     ("sso", "log_out_as_in_outline", ""): [
@@ -237,6 +256,20 @@ ASKS: dict[tuple[str, str, str], list[Ask]] = {
     ("indexy", "request_code", ""): [lambda w: w.indexy.request_code(MOBILE)],
     ("indexy", "show_reset_form", ""): [lambda w: w.indexy.show_reset_form(w.link())],
     ("indexy", "reset_password", ""): [lambda w: w.indexy.recover_by_link(w.link(), NEW)],
+    ("indexy", "request_email_confirmation", ""): [
+        lambda w: w.indexy.confirm(w.id, w.credential, "POST", "email", email=EMAIL),
+    ],
+    ("indexy", "confirm_email", ""): [
+        lambda w: w.indexy.confirm(w.id, w.credential, "PUT", "email", email=EMAIL, code=w.confirmation["email"]),
+    ],
+    ("indexy", "request_mobile_confirmation", ""): [
+        lambda w: w.indexy.confirm(w.id, w.credential, "POST", "mobile", mobile=MOBILE),
+    ],
+    ("indexy", "confirm_mobile", ""): [
+        lambda w: w.indexy.confirm(
+            w.id, w.credential, "PUT", "mobile", mobile=MOBILE, msCaptcha=w.confirmation["mobile"]
+        ),
+    ],
 }
 """The requests of each line: what its owner may ask for, of what is its own."""
 

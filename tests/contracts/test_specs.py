@@ -33,7 +33,7 @@ COLUMNS = {
 }
 """Common value types and the columns that they mirror."""
 
-EXPECTED = {"dbms": 6, "sso": 8, "signed": 1, "annotation": 6, "indexy": 13}
+EXPECTED = {"dbms": 8, "sso": 8, "signed": 1, "annotation": 6, "indexy": 17}
 ACTIONS = {
     ("signed", "/user", "get"): "register login update logout unregister",
     ("annotation", "/user/other", "put"): (

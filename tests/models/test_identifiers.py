@@ -17,6 +17,7 @@ from models.errors import EmailTaken, MobileTaken, UsernameTaken, WrongCredentia
 from models.identifiers import contact_key, email_key, is_mobile, is_reserved, mobile_key, normalize, username_key
 from models.outbox import OutboxMessage
 from models.passwords import hashing
+from models.proof import prove
 from models.transfer import integrity
 from server.settings import Settings
 from tests.clients import INDEXY
@@ -252,18 +253,27 @@ def test_a_code_is_redeemed_by_another_spelling(client: TestClient, register: Re
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"username": "bob", "mobile": "0086 139 1234 5678"}', "mobile is another account's"),
+        (f'{{"username": "bob", "mobile": "{WRITTEN[0]}", "mobile_proved": true}}', "mobile is another account's"),
         ('{"username": "ALICE@example.com"}', "the username is another account's e-mail address"),
-        ('{"username": "bob", "email": "Root@Example.com"}', "the e-mail address is another account's username"),
+        (
+            '{"username": "bob", "email": "Root@Example.com", "email_proved": true}',
+            "the e-mail address is another account's username",
+        ),
         ('{"username": "a/b"}', "username: is a path word of a contract, or cannot stand in a path"),
-        ('{"username": "x"}\n{"username": "x@x.com"}\n{"username": "y", "email": "X@x.com"}', "another account's"),
+        (
+            '{"username": "x"}\n{"username": "x@x.com"}\n{"username": "y", "email": "X@x.com", "email_proved": true}',
+            "another account's",
+        ),
     ],
 )
 def test_an_import_knows_the_rules(
     register: Register, operate: Operate, settings: Settings, tmp_path: Path, line: str, reason: str
 ) -> None:
-    register("alice", email="alice@example.com", mobile=NUMBER)
+    alice = register("alice", email="alice@example.com", mobile=NUMBER)
     register("root@example.com")
+    with transaction():
+        prove(alice, "mobile", NUMBER)
+        prove(alice, "email", "alice@example.com")
     (tmp_path / "in.jsonl").write_text(line + "\n")
     result = operate("account", "import", str(tmp_path / "in.jsonl"))
     connect(settings.database_url)
@@ -274,6 +284,8 @@ def test_an_import_knows_the_rules(
 
 def test_a_check_knows_the_rules(register: Register) -> None:
     alice, bob = register("alice", email="alice@example.com", mobile=NUMBER), register("bob")
+    with transaction():
+        prove(alice, "email", "alice@example.com")
     assert list(integrity.findings()) == []
     wrong: list[tuple[Any, Any, str]] = [
         (

@@ -130,7 +130,7 @@ def test_notices_speak_the_language_of_the_setting(
 ) -> None:
     monkeypatch.setattr(directory_settings, "current", replace(settings, language=language))
     assert words.code("637845").body.startswith(code)
-    assert words.link("abc").subject == link
-    assert "?code=abc" in words.link("abc").body
+    assert words.links([("alice", "abc")]).subject == link
+    assert "?code=abc" in words.links([("alice", "abc")]).body
     assert changed("password").subject == password
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", changed("password").body)

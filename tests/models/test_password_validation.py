@@ -105,7 +105,7 @@ def _recovers_by_code(at: Setter, new: str) -> Response:
 
 def _recovers_by_link(at: Setter, new: str) -> Response:
     with transaction():
-        RecoveryCode.send_link(EMAIL, _messages.link)
+        RecoveryCode.send_link(EMAIL, _messages.links)
     (code,) = re.findall(r"code=(\w+)", OutboxMessage.select().order_by(OutboxMessage.id.desc()).first().text)
     return at.send("POST", f"{INDEXY}/password/email/link", data={"code": code, "newPassword": new})
 

@@ -13,6 +13,7 @@ from models.account import Account
 from models.db.database import connect, database, transaction
 from models.departure import delete_account
 from models.errors import WrongCredentials
+from models.proof import prove
 from server.cli.account_file import LARGEST_ID
 from server.settings import Settings
 from tests.models.test_foreign_hashes import PASSWORD, SCHEMES
@@ -147,19 +148,22 @@ def test_the_same_file_again_adds_what_is_missing_and_changes_nothing(
         ({"username": "bob", "created": "2018-01-26T07:33:04"}, "created: not a time"),
         ({"username": "bob", "created": "1868-01-26T07:33:04Z"}, "created: not a time"),
         ({"username": "BOB"}, "username is on line 1 too"),
-        ({"username": "rob", "email": "B@example.com"}, "email is on line 1 too"),
+        ({"username": "rob", "email": "B@example.com", "email_proved": True}, "email is on line 1 too"),
         ({"username": "rob", "id": 7}, "id is on line 1 too"),
         ({"username": "ALICE", "id": 9}, "username is another account's"),
-        ({"username": "rob", "email": "A@example.com"}, "email is another account's"),
-        ({"username": "rob", "mobile": "13393922111"}, "mobile is another account's"),
+        ({"username": "rob", "email": "A@example.com", "email_proved": True}, "email is another account's"),
+        ({"username": "rob", "mobile": "13393922111", "mobile_proved": True}, "mobile is another account's"),
         ({"username": "rob", "id": 1}, "id is another account's"),
     ],
 )
 def test_one_wrong_line_keeps_all_out_and_is_named(
     bring_in: Callable[..., Result], register: Callable[..., Account], line: Any, reason: str
 ) -> None:
-    register("alice", email="a@example.com", mobile="13393922111")
-    good = json.dumps({"username": "bob", "id": 7, "email": "b@example.com"}).encode()
+    alice = register("alice", email="a@example.com", mobile="13393922111")
+    with transaction():
+        prove(alice, "email", "a@example.com")
+        prove(alice, "mobile", "13393922111")
+    good = json.dumps({"username": "bob", "id": 7, "email": "b@example.com", "email_proved": True}).encode()
     wrong = line if isinstance(line, bytes) else json.dumps(line).encode()
     told = refusal(bring_in(good + b"\n" + wrong + b"\n"))
     assert ": line 2: " in told

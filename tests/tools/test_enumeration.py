@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from models.account import Account
 from models.db.database import transaction
 from models.outbox import OutboxMessage
+from models.proof import prove
 from models.recovery import RecoveryCode
 from scripts.tools.enumeration.measure import measure
 from scripts.tools.enumeration.probes import KNOWN_EMAIL, KNOWN_MOBILE, PROBES
@@ -31,7 +32,11 @@ def policy() -> str:
 
 @pytest.fixture
 def alice(register: Register) -> Account:
-    return register("alice", PASSWORD, email=EMAIL, mobile="13345587000")
+    account = register("alice", PASSWORD, email=EMAIL, mobile="13345587000")
+    with transaction():
+        prove(account, "mobile", "13345587000")
+        prove(account, "email", EMAIL)
+    return account
 
 
 def sign_up(client: TestClient, username: str, email: str) -> Response:
@@ -83,14 +88,14 @@ def test_who_changes_to_a_taken_address_is_not_told_either(client: TestClient, a
         answer = client.put(f"{INDEXY}/{eve.id}", json={"email": EMAIL}, headers=cookie_of(client, "eve"))
     assert answer.status_code == 200
     assert Account.by_id(eve.id).email == EMAIL
-    assert Account.by_id(eve.id).email_key is None
+    assert Account.by_id(eve.id).email_proved is None
     assert waiting() == [("eve@example.com", "您的账号邮箱已更改"), (EMAIL, "您的邮箱地址")]
 
 
 def test_the_own_address_stays_ones_own(client: TestClient, alice: Account) -> None:
     answer = client.put("/user/alice", json={"email": "Alice@Example.com"}, params={"token": token_of(client, "alice")})
     assert answer.status_code == 200
-    assert Account.by_id(alice.id).email_key == EMAIL
+    assert Account.by_id(alice.id).email_proved == EMAIL
     assert waiting() == []
 
 
