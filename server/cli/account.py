@@ -170,13 +170,8 @@ def import_accounts(
     gets the next one, without a password it waits for one to be set. A line whose account is there already is skipped,
     so what was interrupted is simply started again.
 
-    \b
-    A password is a hash of one of these forms; Argon2id takes its place at the first login:
-      $argon2id$v=19$m=...,t=...,p=...$salt$hash      (also with Django's argon2 before it)
-      $2b$12$...                                      bcrypt, also $2a$ and $2y$
-      pbkdf2_sha256$iterations$salt$hash              PBKDF2 as Django writes it
-      $scrypt$ln=16,r=8,p=1$salt$hash                 scrypt as passlib writes it
-      sha256$salt+password$SALT$DIGEST                SHA-256 over salt and password (or password+salt), both Base64
+    A password is a hash: Argon2, bcrypt, PBKDF2, scrypt, phpass, SSHA or a salted SHA, in the spellings that the
+    operator guide lists; Argon2id takes its place at the first login.
 
     \b
     Example:

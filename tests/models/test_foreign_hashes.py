@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import argon2
 import bcrypt
@@ -67,6 +69,67 @@ def test_a_hash_of_another_system_knows_its_password_and_no_other(form: str) -> 
     assert not matches(stored, "\0")
 
 
+MADE_BY_LIBRARIES: dict[str, str] = json.loads(Path(__file__).with_name("foreign_hashes.json").read_bytes())
+"""Hashes of PASSWORD that Django 5.2, Werkzeug 3.1, libpass 1.9 and argon2-cffi 25.1 made, by who made them and how."""
+
+PUBLISHED = {
+    "firebase/scrypt: the example of its documentation": (
+        "$firescrypt$ln=14,r=8,p=1$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjo"
+        "Zilo78198JAdRuid5lQ==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9Wm"
+        "XA==",
+        "user1password",
+    ),
+    "kratos: firescrypt": (
+        "$firescrypt$ln=14,r=8,p=1$sPtDhWcd1MfdAw==$xbSou7FOl6mChCyzpCPIQ7tku7nsQMTFtyOZSXXd7tjBa4NtimOx7v42Gv2SfzPQu1ox"
+        "M2/k4SsbOu73wlKe1A==$Bw==$YE0dO4bwD4JnJafh6lZZfkp1MtKzuKAXQcDCJNJNyeCHairWHKENOkbh3dzwaCdizzOspwr/FITUVlnOAwPK"
+        "yw==",
+        "8x4WjoDbSxJZdR",
+    ),
+    "kratos: pbkdf2-sha256": (
+        "$pbkdf2-sha256$i=100000,l=32$1jP+5Zxpxgtee/iPxGgOz0RfE9/KJuDElP1ley4VxXc$QJxzfvdbHYBpydCbHoFg3GJEqMFULwskiuqiJcto"
+        "YpI",
+        "test",
+    ),
+    "kratos: pbkdf2-sha512 with a key of 32 bytes": (
+        "$pbkdf2-sha512$i=100000,l=32$bdHBpn7OWOivJMVJypy2UqR0UnaD5prQXRZevj/05YU$+wArTfv1a+bNGO1iZrmEdVjhA+lL11wF4/Ixpg"
+        "YfPwc",
+        "test",
+    ),
+    "kratos: scrypt, which says N where others say its logarithm": (
+        "$scrypt$ln=16384,r=8,p=1$2npRo7P03Mt8keSoMbyD/tKFWyUzjiQf2svUaNDSrhA=$MiCzNcIplSMqSBrm4HckjYqYhaVPPjTARTzwB1cV"
+        "NYE=",
+        "test",
+    ),
+    "kratos: salted SHA-256": (
+        "$sha256$pf=e1NBTFR9e1BBU1NXT1JEfQ==$NW9wbWtnejAzcg==$0gfRVLCvtBCk20udLDEY5vNhujWx7RGjwRIS1ebMsLY=",
+        "test",
+    ),
+    "kratos: argon2i": (
+        "$argon2i$v=19$m=65536,t=3,p=4$kk51rW/vxIVCYn+EG4kTSg$NyT88uraJ6im6dyha/M5jhXvpqlEdlS/9fEm7ScMb8c",
+        "test",
+    ),
+    "kratos: SSHA256": ("{SSHA256}czO44OTV17PcF1cRxWrLZLy9xHd7CWyVYplr1rOhuMlx/7IK", "test123"),
+}
+"""Hashes that projects publish beside their passwords."""
+
+
+@pytest.mark.parametrize("made", MADE_BY_LIBRARIES)
+def test_what_other_libraries_made_is_checked(made: str) -> None:
+    stored = examine(MADE_BY_LIBRARIES[made])
+    assert is_known(stored)
+    assert examine(stored) == stored, "an export comes in again"
+    assert hashing.verify(stored, PASSWORD)
+    assert not hashing.verify(stored, PASSWORD + " ")
+    assert hashing.is_outdated(stored, PASSWORD) or stored.startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("published", PUBLISHED)
+def test_what_other_projects_publish_is_checked(published: str) -> None:
+    hashed, password = PUBLISHED[published]
+    assert hashing.verify(examine(hashed), password)
+    assert not hashing.verify(examine(hashed), password + " ")
+
+
 @pytest.mark.parametrize(
     "hashed",
     [
@@ -115,6 +178,21 @@ def test_bcrypt_looks_at_72_bytes_as_it_always_did() -> None:
         ("$argon2id$v=19$m=65536,t=99,p=1$c2FsdHNhbHQ$aGFzaGhhc2g", "work 6488064 is too costly: at most 1048576"),
         ("$argon2id$v=19$m=65536,t=3,p=99$c2FsdHNhbHQ$aGFzaGhhc2g", "lanes 99 is too costly: at most 16"),
         ("$argon2id$v=19$nonsense", "does not keep to its form"),
+        ("pbkdf2:sha256:1000$salt$" + "ab" * 32, "PBKDF2 iterations 1000 is too weak"),  # Werkzeug before 2016
+        ("$pbkdf2-sha1$i=900000,l=64$c2FsdA$" + "A" * 86, "PBKDF2 iterations 3600000 is too costly"),
+        ("$pbkdf2-sha256$i=20000,l=8$c2FsdA$" + "A" * 11, "key length 8 is too weak: at least 16"),
+        ("$pbkdf2-sha256$c2FsdA$" + "A" * 43, "does not keep to its form"),
+        ("scrypt:16383:8:1$salt$" + "ab" * 32, "does not keep to its form"),
+        ("scrypt$536870912$salt$8$1$" + "A" * 43, "scrypt memory 536870912 is too costly"),
+        ("$scrypt$ln=0,r=8,p=1$c2FsdA$" + "A" * 43, "scrypt ln 0 is too weak"),
+        ("$firescrypt$ln=14,r=8,p=1$c2FsdA$" + "A" * 43 + "$Bw==$c2FsdA==", "does not keep to its form"),
+        ("$P$S" + "a" * 30, "phpass cost 30 is too costly: at most 16"),
+        ("$P$7" + "a" * 30, "phpass cost 9 is too weak: at least 11"),
+        ("{SSHA}tooshort", "does not keep to its form"),  # kratos: hash/hasher_test.go
+        ("$bcrypt-sha256$v=2,t=2b,r=15$" + "a" * 21 + "O" + "$" + "a" * 31, "bcrypt_sha256 cost 15 is too costly"),
+        ("$argon2i$v=19$m=32,t=2,p=4$cm94YnRVOW5jZzFzcVE4bQ$MNzk5BtR2vUhrp6qQEjRNw", "Argon2i work 64 is too weak"),
+        ("$sha256$pf=e1NBTFR9$c2FsdA==$" + salted(b""), "does not keep to its form"),
+        ("$md5$pf=e1NBTFR9$c2FsdA==$" + salted(b""), "of no known form"),
         (f"sha256$salt+password$YWI=${salted(b'')}", "salt length 2 is too weak: at least 4"),
         (f"sha256$salt$c2FsdA==${salted(b'')}", "does not keep to its form"),
         ("sha256$salt+password$c2FsdA==$" + "0" * 64, "does not keep to its form"),
