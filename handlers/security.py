@@ -1,6 +1,6 @@
 """Who calls: one function per security scheme, named in the specs by `x-apikeyInfoFunc`.
 
-Each takes what the client sent and returns `{"sub": session}`, or raises.
+Each takes what the client sent and returns who calls, or raises: `{"sub": session}`, or `{"client": access key}`.
 """
 
 import re
@@ -109,7 +109,7 @@ def _check_signature(request: Any, accessid: str, signature: str, middle: str) -
         raise Unauthorized(signed.UNKNOWN_KEY) from None
     if not any(key.has_signed(message, signature) for message in messages):
         raise Unauthorized("signature不正确")
-    return {"accessid": accessid, "key": key}
+    return {"client": key}
 
 
 def _first_values(request: Any) -> dict[str, str]:

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from connexion import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
-from connexion.middleware.security import SecurityMiddleware
 from connexion.resolver import RelativeResolver
 from starlette.middleware.cors import CORSMiddleware
 
 from models.db.database import connect
 from models.passwords import guesses
 from models.settings import apply
+from server.contract.authorization import AuthorizationMiddleware
+from server.contract.csrf import OriginPolicy
 from server.contract.exceptions import ExceptionMiddleware
 from server.contract.executors import Executors
 from server.contract.operation import OperationMiddleware
-from server.contract.routing import RouteTable
-from server.contract.security import ApiKey
+from server.contract.request_validation import RequestValidationMiddleware
+from server.contract.response_validation import ResponseValidationMiddleware, Writers
+from server.contract.routing import RoutingMiddleware
+from server.contract.security import ApiKey, SecurityMiddleware
 from server.docs.pages import pages
 from server.jobs.cleanup import Cleanup
 from server.jobs.delivery.transports import transports
@@ -27,9 +30,10 @@ from server.jobs.mailer import Mailer
 from server.jobs.periodic import PeriodicTask
 from server.jobs.sequencer import Sequencer
 from server.limits.rate_limit_storage import RateLimitStorage
+from server.limits.rate_limits import RateLimitMiddleware
 from server.settings import Settings, read
 from server.specs import load_contracts
-from server.telemetry.access_log import AccessLog
+from server.telemetry.access_log import AccessLog, AccessLogMiddleware
 from server.telemetry.contract_coverage import ContractCoverage
 
 CORS: dict[str, Any] = {
@@ -53,7 +57,6 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
         guesses.ranked()  # read once, before workers are forked
     contracts = load_contracts()
     executors = Executors(settings)
-    rate_limit_storage = RateLimitStorage(settings.rate_limit_url)
     access_log = AccessLog(settings, [metrics] if metrics else [])
 
     @asynccontextmanager
@@ -71,29 +74,30 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
             task.stop()
         executors.close()
 
-    operations = OperationMiddleware(pages(contracts, executors, settings.public_url))
+    writers: Writers = {}
+    stack: list[Any] = [
+        partial(AccessLogMiddleware, access_log=access_log),
+        *([partial(ContractCoverage, file=Path(settings.contract_coverage))] if settings.contract_coverage else []),
+        *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
+        partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
+        partial(RoutingMiddleware, settings=settings),
+        partial(OperationMiddleware, settings=settings, executors=executors),  # below here all runs in one hop
+        partial(SecurityMiddleware, origins=OriginPolicy(settings.origins)),
+        partial(RequestValidationMiddleware, settings=settings),
+        partial(AuthorizationMiddleware, policy=settings.policy),
+        partial(RateLimitMiddleware, settings=settings, storage=RateLimitStorage(settings.rate_limit_url)),
+        partial(ResponseValidationMiddleware, writers=writers),
+        LifespanMiddleware,
+    ]
     app = ConnexionMiddleware(
-        operations,
+        pages(contracts, executors, settings.public_url),
         lifespan=lifespan,
-        middlewares=[
-            *([partial(ContractCoverage, file=Path(settings.contract_coverage))] if settings.contract_coverage else []),
-            *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
-            partial(ExceptionMiddleware, contracts=contracts, operations=operations, access_log=access_log),
-            partial(RouteTable, settings=settings),
-            SecurityMiddleware,
-            LifespanMiddleware,
-        ],
-        security_map={"apiKey": partial(ApiKey, executors)},
+        middlewares=stack,
+        validate_responses=settings.validate_responses,
+        security_map={"apiKey": ApiKey},
     )
     for contract in contracts:
-        app.add_api(
-            contract.document,
-            name=contract.stem,
-            resolver=RelativeResolver(f"handlers.{contract.stem}"),
-            settings=settings,
-            executors=executors,
-            rate_limit_storage=rate_limit_storage,
-        )
+        app.add_api(contract.document, name=contract.stem, resolver=RelativeResolver(f"handlers.{contract.stem}"))
     return app
 
 

@@ -17,6 +17,13 @@ LOCAL = "#/components/schemas/"
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class SpecError(ValueError):
+    """Raised at start where a spec cannot be served. place: where in the file, as a JSON pointer or in words."""
+
+    def __init__(self, stem: str, place: str, reason: str) -> None:
+        super().__init__(f"specs/{stem}.yaml: {place}: {reason}")
+
+
 @dataclass(frozen=True)
 class Contract:
     """One contract: its self-contained document, and the words in which it fails.

@@ -5,6 +5,7 @@ With `careless`, secrets go to every place where they must never be, each in a w
 """
 
 import sys
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import models.session
 from models.keys import unwrap
 from models.outbox import Notice, OutboxMessage
 from server import __main__
-from server.contract import operation, security
+from server.contract import authorization, security
 from server.telemetry import access_log
 
 FAULT = Path(sys.argv[1])
@@ -27,32 +28,43 @@ def _fault() -> str:
 
 def _break() -> None:
     """Have errors quote all that the client sent, as those of libraries do."""
-    perform, ask = operation.Operation.perform, security._ask
+    make, functions = authorization.AuthorizationAPI.make_operation, security.get_function_from_name
 
-    def perform_or_fail(self: Any, user: Any, arguments: Any, scope: Any) -> Any:
-        said = f"{arguments} {scope['query_string']} {scope['headers']}"
-        match _fault():
-            case "handler":
-                raise RuntimeError(said)
-            case "store":
-                raise peewee.OperationalError(said)
-            case "answer":
-                return self.response.reply(({"said": said, "token": said}, 200))
-        return perform(self, user, arguments, scope)
+    def act_or_fail(self: Any, operation: Any) -> Any:
+        step, writers = make(self, operation), self.next_app.app.options["writers"]
 
-    def ask_or_fail(function: Any, value: str, *rest: Any) -> Any:
-        if _fault() == "credential":
-            raise KeyError(value)
-        return ask(function, value, *rest)
+        def fail(request: Any) -> Any:
+            said = f"{request.arguments} {request.scope['query_string']} {request.scope['headers']}"
+            match _fault():
+                case "handler":
+                    raise RuntimeError(said)
+                case "store":
+                    raise peewee.OperationalError(said)
+                case "answer":
+                    return writers[operation.operation_id].reply(({"said": said, "token": said}, 200))
+            return step(request)
 
-    operation.Operation.perform = perform_or_fail  # type: ignore[method-assign]
-    security._ask = ask_or_fail
+        return fail
+
+    def ask_or_fail(name: str) -> Any:
+        function = functions(name)
+
+        @wraps(function)
+        def fail(value: str, **options: Any) -> Any:
+            if _fault() == "credential":
+                raise KeyError(value)
+            return function(value, **options)
+
+        return fail
+
+    authorization.AuthorizationAPI.make_operation = act_or_fail  # type: ignore[method-assign]
+    security.get_function_from_name = ask_or_fail
 
 
 def _leak() -> None:
     """Tell secrets."""
     # the log, metrics and traces: what was asked, with the whole query
-    access_log.action = lambda scope: scope["query_string"].decode("latin-1")
+    access_log.action = lambda request: request.scope["query_string"].decode("latin-1")
     # the store: tokens instead of their digests, codes instead of their seals
     models.session.digest = lambda secret: secret[:64]
     post = OutboxMessage.post.__func__  # type: ignore[attr-defined]

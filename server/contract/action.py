@@ -12,9 +12,6 @@ from connexion.operations import AbstractOperation
 
 from handlers.exceptions import BadRequest
 
-ACTION = "rollbook.action"
-"""Key of the ASGI scope: the act that a request asks for, once the request was found to fit; empty for none."""
-
 
 class Action:
     """The acts of one operation."""

@@ -7,10 +7,8 @@ changes something by a cookie, or sets one, is refused here besides. Programs se
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import Scope
-
 from handlers.exceptions import Forbidden
+from server.contract.request import Request
 
 OWN = ("same-origin", "none")
 """`Sec-Fetch-Site` of this server's own pages, and of what people type in."""
@@ -22,13 +20,12 @@ class OriginPolicy:
     def __init__(self, named: Iterable[str]) -> None:
         self.named = frozenset(named)
 
-    def check(self, scope: Scope) -> None:
+    def check(self, request: Request) -> None:
         """Let a request pass. Raises Forbidden for one that another site's page makes."""
-        headers = Headers(scope=scope)
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        origin, site = request.header(b"origin"), request.header(b"sec-fetch-site")
         if origin in self.named or (origin is None and site is None):
             return
-        own = site in OWN if site else (origin or "").partition("://")[2] == headers.get("host")
+        own = site in OWN if site else (origin or "").partition("://")[2] == request.header(b"host")
         if not own:
             raise Forbidden("A page of another site must not do this.")
 

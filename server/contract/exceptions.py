@@ -2,24 +2,22 @@
 
 import logging
 import traceback
-from time import perf_counter
 
 import peewee
 from connexion.exceptions import ProblemException
+from connexion.middleware import exceptions as connexion
+from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import exceptions
 from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
-from server.contract.operation import Operation, OperationMiddleware
+from server.contract.executors import Executors
+from server.contract.request import REQUEST, Request
 from server.contract.response import Reply, encode, send_reply, serialize
-from server.contract.routing import CONTRACT
+from server.contract.response_validation import ResponseWriter, Writers
 from server.specs import Contract
-from server.telemetry.access_log import HEADER, LIMIT, AccessLog
-
-BREACH = "rollbook.breach"
-"""Key of the ASGI scope: in what the answer would have broken the spec, had it been sent."""
 
 NOBODYS = {"X-Content-Type-Options": "nosniff"}
 """Headers of a failure at a path that belongs to no contract."""
@@ -36,79 +34,62 @@ STATUSES: dict[int, type[exceptions.ProtocolError]] = {
 }
 
 
-class ExceptionMiddleware:
-    """Outermost middleware: answers every failure in the words of the contract that the path belongs to.
+class ExceptionMiddleware(connexion.ExceptionMiddleware):
+    """Answers every failure in the words of the contract that the path belongs to: by its function `fail`.
 
-    Every request passes here, so this is where it gets its id and is observed.
+    Overridden: Connexion's handlers know neither contract nor operation, and Starlette makes two objects and a function
+    for each request that may fail.
     """
 
-    def __init__(
-        self, app: ASGIApp, contracts: list[Contract], operations: OperationMiddleware, access_log: AccessLog
-    ) -> None:
-        self.app = app
-        self.access_log = access_log
+    def __init__(self, app: ASGIApp, contracts: list[Contract], writers: Writers, executors: Executors) -> None:
+        super().__init__(app)
         self.contracts = {contract.stem: contract for contract in contracts}
-        self.operations = operations
+        self.writers = writers
+        self.executors = executors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; answer for what it raises, unless its answer has begun."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begun = perf_counter()
-        status: int | None = None
-        request_id = self.access_log.begin(scope)
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"].append((HEADER, request_id))
-            await send(message)
-
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, send)
         except Exception as error:
-            if status is not None:
+            request: Request | None = scope.get(REQUEST)
+            if request is None or request.status is not None:
                 raise
-            await send_reply(self.reply(error, scope), scope, send_and_note)
-        finally:
-            self.access_log.end(scope, status, begun)
+            await send_reply(self.reply(error, request), scope, send, self.executors.iterate)
 
-    def reply(self, error: Exception, scope: Scope) -> Reply:
+    def reply(self, error: Exception, request: Request) -> Reply:
         """Say a failure in the words of its contract; one that the spec does not declare is a bug."""
         if isinstance(error, exceptions.InternalServerError):
-            scope[BREACH] = error.detail
+            request.breach = error.detail
         error = to_problem(error)
         if isinstance(error, exceptions.TooManyRequests):
-            scope[LIMIT] = error.limit
-        contract = self._contract(scope)
-        operation = self.operations.find(scope)
+            request.limit = error.limit
+        contract = self._contract(request)
+        route = request.scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
         try:
-            return _say(error, contract, operation)
+            return _say(error, contract, self.writers.get(route.get("operation_id")))
         except exceptions.InternalServerError as bug:
-            scope[BREACH] = bug.detail
-            log.error("%s %s: undeclared failure: %s", scope["method"], scope["path"], bug.detail)
+            request.breach = bug.detail
+            log.error("%s %s: undeclared failure: %s", request.scope["method"], request.scope["path"], bug.detail)
             return _say(exceptions.InternalServerError(), contract, None)
 
-    def _contract(self, scope: Scope) -> Contract | None:
-        if CONTRACT not in scope:
-            path = scope["path"]
+    def _contract(self, request: Request) -> Contract | None:
+        if request.contract is None:
+            path = request.scope["path"]
             under = (stem for stem, c in self.contracts.items() if c.base_path and path.startswith(f"{c.base_path}/"))
-            scope[CONTRACT] = next(under, None)
-        return self.contracts.get(scope[CONTRACT])
+            request.contract = next(under, None)
+        return self.contracts.get(request.contract or "")
 
 
-def _say(error: Exception, contract: Contract | None, operation: Operation | None) -> Reply:
+def _say(error: Exception, contract: Contract | None, writer: ResponseWriter | None) -> Reply:
     fail = contract.fail if contract else fail_as_problem
     media_type = contract.failure_media_type if contract else "application/problem+json"
     body, status = fail(error)
     headers = getattr(error, "headers", {})
-    if operation:
-        reply: Reply = operation.response.reply((body, status, headers), media_type)
-        return reply
+    if writer:
+        return writer.reply((body, status, headers), media_type)
     common = contract.headers if contract else NOBODYS
-    return Reply(status, {"content-type": media_type, **headers}, serialize(body), encode(common))
+    return Reply(status, encode({"content-type": media_type, **headers, **common}), serialize(body))
 
 
 def to_problem(error: Exception) -> Exception:

@@ -41,15 +41,14 @@ class Executors:
         self.database_pool_size = 0 if settings.embedded else settings.database_pool_size
         self.at_store = 0
 
-    async def run(self, work: Callable[[], Result], hashes: bool, once: bool = False) -> Result:
+    async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
         """Run work that may read and write the store.
 
-        hashes: whether a password is hashed on the way. once: it commits more than once, so that it cannot begin anew
-        where others are in the way. Raises ServiceUnavailable when too many wait
-        for that, or for the store.
+        hashes: whether a password is hashed on the way. Raises ServiceUnavailable when too many wait for that, or for
+        the store.
         """
         if not hashes:
-            done = self._in_store(work) if once else self.look_up(work)
+            done = self.look_up(work)
             return await done if isinstance(done, Coroutine) else done
         if self.waiting >= self.most_waiting:
             raise self._overloaded()

@@ -1,131 +1,124 @@
-"""One operation, from checked arguments to a checked answer, inside one unit of work."""
+"""Where an operation runs: all layers below this one in one hop, after its body was read, before a byte is sent."""
 
-import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from connexion.middleware.abstract import ROUTING_CONTEXT, RoutedAPI, RoutedMiddleware
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
-from connexion.spec import Specification
 from starlette.types import Receive, Scope, Send
 
+from handlers.exceptions import ProtocolError
 from models import actor
 from models.actor import Caller
-from models.db.database import database, run_transaction
+from models.db.database import run_transaction
+from models.db.transaction import CONNECTION_ERRORS
 from models.errors import InvalidSession
 from server.connection.client_ip import client_ip
-from server.contract.authorization import Authorization
-from server.contract.csrf import OriginPolicy
 from server.contract.executors import Executors
-from server.contract.request import RequestReader
-from server.contract.response import Reply, ResponseWriter, send_reply
-from server.contract.routing import CONTRACT
-from server.contract.security import REFUSED, credentials, refuse
-from server.limits.rate_limit_storage import RateLimitStorage
-from server.limits.rate_limits import RateLimits
+from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.request import REQUEST, Request, read_body
+from server.contract.request_validation import Body
+from server.contract.response import Reply, send_reply
+from server.contract.validation import Schema, merge, properties
 from server.settings import Settings
 
 
 class Operation:
-    """A handler with all that the spec says of it, prepared once."""
+    """One operation, as ASGI."""
 
-    def __init__(
-        self,
-        operation: AbstractOperation,
-        settings: Settings,
-        executors: Executors,
-        rate_limit_storage: RateLimitStorage,
-        headers: dict[str, str],
-    ) -> None:
-        self.function = operation.function
-        wanted = inspect.signature(self.function).parameters
-        self.wants_user = "user" in wanted
-        self.admits_anybody = {} in operation._operation.get("security", [])
-        self.request = RequestReader(operation, wanted, settings)
-        self.response = ResponseWriter(operation, settings.validate_responses, headers)
-        self.origins = OriginPolicy(settings.origins) if operation._operation.get("x-cross-site") == "refused" else None
-        self.authorization = Authorization(operation, settings.policy)
-        self.limits = RateLimits(operation, settings, rate_limit_storage)
+    def __init__(self, operation: AbstractOperation, step: Step, settings: Settings, executors: Executors) -> None:
+        self.step = step
+        self.admits_anybody = {} in (operation.security or [])
+        self.hashes = _hashes(operation, settings)
         self.executors = executors
+        self.most_body = settings.max_body_bytes
         self.proxies = settings.trusted_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if self.origins:
-            self.origins.check(scope)
-        context = scope["extensions"].get("connexion_context", {})
-        refuse(context.get("token_info"))
-        arguments = await self.request.arguments(scope, receive)
-        hashes = self.request.has_password(arguments)
-        user = context.get("user")
-        work = partial(self.perform, user, arguments, scope, context.get("token_info"))
-        if self.limits:
-            work = partial(self.limits.within, scope, user, arguments, context.get("token_info"), work)
-        reply = await self.executors.run(work, hashes, once=bool(self.limits))
+        request: Request = scope[REQUEST]
+        try:
+            request.body = await read_body(request, receive, self.most_body)
+        except ProtocolError as error:
+            request.unread = error  # told in its turn: first of all, who calls
+        hashes = self.hashes is not None and self.hashes(request)
+        work = partial(self.perform, request)
+        done = self.executors.run(work, hashes=True) if hashes else self.executors.look_up(work)
+        reply = done if isinstance(done, Reply) else await done
         await send_reply(reply, scope, send, self.executors.iterate)
 
-    def perform(self, user: Any, arguments: dict[str, Any], scope: Scope, token_info: Any = None) -> Reply:
-        """Run the handler; what it wrote is kept only if its answer fits the spec.
+    def perform(self, request: Request) -> Reply:
+        """Run all layers in one transaction.
 
-        A credential that is dead by then counts as one that was dead before.
+        Where a session that is not needed has ended before the act began, it counts as one that had ended before.
         """
-        actor.current.set(lambda: self._caller(user, scope))
-        refused = scope.get(REFUSED)
-        given = {**arguments, "user": user} if self.wants_user else arguments
-
-        def answer() -> Reply:
-            for credential in credentials(token_info):
-                database.rely_on(credential)
-            self.authorization.authorize(user, given, refused)
-            return self.response.reply(self.function(**given))
-
+        actor.current.set(partial(self._caller, request))
+        work = partial(self.step, request)
         try:
-            return run_transaction(answer)
-        except InvalidSession as error:
-            if user is None or not self.admits_anybody:
+            return run_transaction(work)
+        except InvalidSession:
+            if request.user is None or not self.admits_anybody:
                 raise
-            scope[REFUSED] = error
-        return self.perform(None, arguments, scope)
+            return run_transaction(work)
+        except CONNECTION_ERRORS:
+            raise  # it may be run again
+        except Exception:
+            if request.counted:
+                request.counted.settle()
+            raise
 
-    def _caller(self, user: Any, scope: Scope) -> Caller:
+    def _caller(self, request: Request) -> Caller:
         """Tell the audit who calls."""
-        address = client_ip(scope, self.proxies) or None
-        return Caller(scope[CONTRACT], address, user.account.id if user else None)
+        address = client_ip(request.scope, self.proxies) or None
+        return Caller(request.contract, address, request.user.account.id if request.user else None)
 
 
-class Operations(RoutedAPI[Operation]):
+def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Request], bool] | None:
+    """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
+    media = operation.request_body.get("content", {}).values()
+    members: dict[str, Schema] = {}
+    for schema in (content["schema"] for content in media):
+        members |= properties(schema)
+    query: dict[str, Schema] = {}
+    for declared in operation.parameters:
+        query[declared["name"]] = merge(declared["schema"])
+    in_body, in_query = (
+        frozenset(name for name, schema in found.items() if merge(schema).get("format") == "password")
+        for found in (members, query)
+    )
+    if not in_body and not in_query:
+        return None
+    body = Body(operation.request_body, settings) if in_body else None
+
+    def hashes(request: Request) -> bool:
+        try:
+            if in_query and not in_query.isdisjoint(request.query.values):
+                return True
+            document = body.parse(request) if body else None
+        except (ProtocolError, UnicodeDecodeError):
+            return False  # it will be refused, in its turn
+        return isinstance(document, dict) and not in_body.isdisjoint(document)
+
+    return hashes
+
+
+class OperationAPI(LayerAPI, RoutedAPI[Operation]):
     """The operations of one contract."""
 
-    def __init__(
-        self,
-        specification: Specification,
-        *,
-        settings: Settings,
-        executors: Executors,
-        rate_limit_storage: RateLimitStorage,
-        **options: Any,
-    ) -> None:
+    def __init__(self, specification: Any, *, settings: Settings, executors: Executors, **options: Any) -> None:
         known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
         super().__init__(specification, **known)
         self.settings = settings
         self.executors = executors
-        self.rate_limit_storage = rate_limit_storage
-        self.headers: dict[str, str] = specification.get("x-headers", {})
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Operation:
         """Prepare one operation."""
-        return Operation(operation, self.settings, self.executors, self.rate_limit_storage, self.headers)
+        return Operation(operation, self.next_step(operation), self.settings, self.executors)
 
 
-class OperationMiddleware(RoutedMiddleware[Operations]):
-    """Ends the journey of every request that a contract knows; others go on to the pages."""
+class OperationMiddleware(LayerMiddleware, RoutedMiddleware[OperationAPI]):
+    """Runs what a contract knows; others go on to the pages."""
 
-    api_cls = Operations
-
-    def find(self, scope: Scope) -> Operation | None:
-        """Return the operation that a request is meant for, however far it came."""
-        route = scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
-        name = route.get("operation_id")
-        apis = self.apis.get(route.get("api_base_path"), [])
-        return next((api.operations[name] for api in apis if name in api.operations), None)
+    api_cls = OperationAPI

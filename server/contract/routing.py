@@ -1,34 +1,43 @@
-"""Which operation a path means.
-
-Connexion mounts one Starlette router per spec and asks them in turn, so the order of mounting would decide between
-`/user/{id_or_username}` of one contract and `/user/other` of another. Here all specs share one table: a concrete path
-wins over a template whatever the order, and a wrong method is told all methods that its path allows.
-"""
+"""Which operation a path means."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from connexion.middleware.abstract import ROUTING_CONTEXT, AbstractRoutingAPI, SpecMiddleware
+from connexion.middleware import routing as connexion
+from connexion.middleware.abstract import ROUTING_CONTEXT, AbstractRoutingAPI
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.exceptions import HeadersTooLarge, MethodNotAllowed, UriTooLong
 from server.connection.forwarded import refuse_forwarded
+from server.contract.request import REQUEST, Request
 from server.settings import Settings
+from server.specs import SpecError
 
-CONTRACT = "rollbook.contract"
-"""Key of the ASGI scope: the stem of the contract that a path belongs to."""
-
-Methods = dict[str, dict[str, Any]]
-"""HTTP method -> what Connexion's middlewares read from the scope."""
+PARAMETER = re.compile(r"\{(\w+)\}")
+NOWHERE: dict[str, Any] = {"api_base_path": None, "operation_id": None}
 
 
-class SpecRoutes(AbstractRoutingAPI[AbstractOperation]):
-    """The routes of one spec, entered into the shared table."""
+class Route(NamedTuple):
+    """An operation at its place. context: what Connexion's layers read from the scope. names: of path parameters."""
 
-    def __init__(self, *args: Any, table: "RouteTable", **options: Any) -> None:
+    contract: str
+    operation: str
+    path: str
+    names: tuple[str, ...]
+    context: dict[str, Any]
+
+
+Methods = dict[str, Route]
+
+
+class RoutingAPI(AbstractRoutingAPI[AbstractOperation]):
+    """The routes of one contract, entered into the shared table."""
+
+    def __init__(self, *args: Any, contract: str, table: "RoutingMiddleware", **options: Any) -> None:
+        self.contract = contract
         self.table = table
         super().__init__(*args, **options)
 
@@ -43,75 +52,82 @@ class SpecRoutes(AbstractRoutingAPI[AbstractOperation]):
     def _add_operation_internal(
         self, method: str, path: str, operation: AbstractOperation, name: str | None = None
     ) -> None:
-        route = {
-            "api_base_path": self.base_path,
-            "operation_id": operation.operation_id,
-            "name": operation.operation_id.rpartition(".")[2],
-            "path": self.base_path + path,
-        }
-        self.table.add(method.upper(), route["path"], route)
+        context = {"api_base_path": self.base_path, "operation_id": operation.operation_id}
+        whole, function = self.base_path + path, operation.operation_id.rpartition(".")[2]
+        route = Route(self.contract, function, whole, tuple(PARAMETER.findall(whole)), context)
+        self.table.add(method.upper(), route)
 
 
-class RouteTable(SpecMiddleware):
-    """Finds the operation and leaves its name in the scope, where Connexion's middlewares look for it."""
+class RoutingMiddleware(connexion.RoutingMiddleware):
+    """Finds the operation and leaves its name in the scope, where Connexion's layers look for it.
+
+    Overridden: Connexion asks one router per spec in turn, so that the order of mounting would decide between
+    `/user/{id_or_username}` of one contract and `/user/other` of another (connexion#1542, #2108). Here
+    a concrete path wins over a template whatever the order, a wrong method is told all that its path allows, and two
+    specs that claim one path and method end the start.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
+        super().__init__(app)
         self.refuses_forwarded = settings.refuses_forwarded
         self.most_url = settings.max_url_bytes
         self.most_headers = settings.max_headers
         self.most_head = settings.max_header_bytes
-        self.concrete: dict[str, tuple[str, Methods]] = {}
-        self.templates: list[tuple[re.Pattern[str], str, Methods]] = []
-        self._stem = ""
+        self.concrete: dict[str, Methods] = {}
+        self.templates: dict[re.Pattern[str], Methods] = {}
 
-    def add_api(self, specification: Specification, *, name: str = "", **options: Any) -> SpecRoutes:
+    def add_api(self, specification: Specification, *, name: str = "", **options: Any) -> None:
         """Enter the routes of the contract with this stem."""
-        self._stem = name
         known = {key: options[key] for key in ("base_path", "resolver", "uri_parser_class")}
-        return SpecRoutes(specification, table=self, **known)
+        RoutingAPI(specification, contract=name, table=self, **known)
 
-    def add(self, method: str, path: str, route: dict[str, Any]) -> None:
-        """Enter one route."""
-        if "{" not in path:
-            self.concrete.setdefault(path, (self._stem, {}))[1][method] = route
-            return
-        pattern = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
-        for known, _, methods in self.templates:
-            if known == pattern:
-                methods[method] = route
-                return
-        self.templates.append((pattern, self._stem, {method: route}))
+    def add(self, method: str, route: Route) -> None:
+        """Enter one route. Raises SpecError where another has its place."""
+        methods: Methods
+        if route.names:
+            parts = PARAMETER.split(route.path)[::2]
+            pattern = re.compile("([^/]+)".join(map(re.escape, parts)))
+            methods = self.templates.setdefault(pattern, {})
+        else:
+            methods = self.concrete.setdefault(route.path, {})
+        other = methods.setdefault(method, route)
+        if other is not route:
+            places = " and ".join(f"{one.contract}.{one.operation}" for one in (other, route))
+            raise SpecError(route.contract, f"paths {route.path} {method.lower()}", f"claimed twice, by {places}")
 
-    def match(self, scope: Scope) -> tuple[str, Methods, dict[str, str]] | None:
-        """Return the contract, the methods and the path parameters of a path that is known."""
+    def match(self, scope: Scope) -> tuple[Methods, tuple[str, ...]] | None:
+        """Return the methods of a path that is known, and the values of its parameters."""
         found = self.concrete.get(scope["path"])
         if found:
-            return *found, {}
+            return found, ()
         raw = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or scope["path"]
-        for pattern, stem, methods in self.templates:
+        for pattern, methods in self.templates.items():
             matched = pattern.fullmatch(raw)
             if matched:
-                values = matched.groupdict().items()
                 # bytes that are not UTF-8 stay to be seen, so that the operation refuses them in its own words
-                return stem, methods, {name: unquote(value, errors="surrogateescape") for name, value in values}
+                return methods, tuple(unquote(value, errors="surrogateescape") for value in matched.groups())
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route a request. Raises ServiceUnavailable, MethodNotAllowed, UriTooLong, HeadersTooLarge."""
         if scope["type"] == "http":
-            route: dict[str, Any] = {"api_base_path": None, "operation_id": None}
+            request: Request = scope[REQUEST]
+            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = NOWHERE
             matched = self.match(scope)
             if matched:
-                scope[CONTRACT], methods, scope["path_params"] = matched
+                methods, values = matched
+                route = methods.get(scope["method"])
+                request.contract = (route or next(iter(methods.values()))).contract
             if self.refuses_forwarded:
                 refuse_forwarded(scope)
             self._measure(scope)
             if matched:
-                if scope["method"] not in methods:
+                if route is None:
                     raise MethodNotAllowed(allow=sorted(methods))
-                route = methods[scope["method"]]
-            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = route
+                request.operation, request.path = route.operation, route.path
+                if values:
+                    request.path_params = dict(zip(route.names, values, strict=True))
+                scope["extensions"][ROUTING_CONTEXT] = route.context
         await self.app(scope, receive, send)
 
     def _measure(self, scope: Scope) -> None:

@@ -1,84 +1,160 @@
-"""Credentials: taken from where the spec says, handed to the function that the spec names."""
+"""Who calls: credentials, taken from where the spec says and handed to the functions that it names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from connexion.lifecycle import ConnexionRequest
-from connexion.security import NO_VALUE, ApiKeySecurityHandler
+from connexion.middleware import security as connexion
+from connexion.operations import AbstractOperation
+from connexion.security import ApiKeySecurityHandler, SecurityHandlerFactory
 from connexion.utils import get_function_from_name, inspect_function_arguments
-from starlette.types import Scope
 
-from handlers.exceptions import ProtocolError
-from models.db.database import run_transaction
-from models.db.transaction import Credential
-from models.errors import DirectoryError
-from server.contract.executors import Executors
-from server.contract.request import read_cookie, read_query
+from handlers.exceptions import Unauthorized
+from models.errors import InvalidSession
+from server.contract.csrf import OriginPolicy
+from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.request import Request
+from server.contract.response import Reply
 
-REFUSAL = "refusal"
-"""Key under which a final refusal travels past the alternatives that Connexion would try next."""
+NOT_ACCEPTED = (Unauthorized, InvalidSession)
+"""After these the next of several alternatives is tried; every other refusal is final."""
 
-REFUSED = "rollbook.refused"
-"""Key of the ASGI scope: why a credential was not accepted, for an operation that can do without one or not."""
+Found = dict[str, Any]
+"""What a security function tells of a caller: `sub`, its session; `client`, the access key that it signs with."""
+Verify = Callable[[Request], Found | None]
+"""Returns who calls; None where the credential is not there. Raises what the security function raises."""
 
 
 class ApiKey(ApiKeySecurityHandler):
-    """Connexion's API key with the look-up inside a unit of work, where the store wants it to run."""
+    """Connexion's API key as a plain function: nothing is to be waited for but the store."""
 
-    def __init__(self, executors: Executors) -> None:
-        self.executors = executors
-
-    def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Callable[..., Any]:
+    def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Verify:
         """Return what checks this scheme for a request."""
-        function = get_function_from_name(security_scheme["x-apikeyInfoFunc"])
+        function = get_function_from_name(security_scheme[self.security_definition_key])
         takes_request = "request" in inspect_function_arguments(function)[0]
         read = _reader(security_scheme)
 
-        def check(request: ConnexionRequest) -> Any:
+        def verify(request: Request) -> Found | None:
             value = read(request)
             if value is None:
-                return NO_VALUE
-            options = {"request": request} if takes_request else {}
-            return self.executors.look_up(lambda: _ask(function, value, options, request.scope))
+                return None
+            options = {"request": ConnexionRequest(request.scope)} if takes_request else {}
+            found: Found | None = function(value, **options)
+            if found is None:
+                raise Unauthorized  # so Connexion has it
+            return found
 
-        return check
-
-
-def _ask(function: Callable[..., Any], value: str, options: dict[str, Any], scope: Scope) -> Any:
-    try:
-        return run_transaction(lambda: function(value, **options))
-    except (DirectoryError, ProtocolError) as error:
-        if error.final:
-            return {REFUSAL: error}
-        scope[REFUSED] = error
-        raise
+        return verify
 
 
-def refuse(token_info: dict[str, Any] | None) -> None:
-    """Raise the final refusal among what the security functions of a request returned, if there is one."""
-    for found in (token_info or {}).values():
-        if isinstance(found, DirectoryError):
-            raise found
-        if isinstance(found, dict):
-            refuse(found)  # one entry per scheme where several are asked for together
-
-
-def credentials(token_info: dict[str, Any] | None) -> Iterator[Credential]:
-    """Yield by what a caller was let in, of what the security functions of a request returned."""
-    for found in (token_info or {}).values():
-        if isinstance(found, dict):
-            yield from credentials(found)
-        elif hasattr(found, "reread"):
-            yield found
-
-
-def _reader(security_scheme: dict[str, Any]) -> Callable[[ConnexionRequest], str | None]:
+def _reader(security_scheme: dict[str, Any]) -> Callable[[Request], str | None]:
     """Return what takes the credential from a request; a repeated one is refused, unless the first counts."""
-    name = security_scheme["name"]
+    name: str = security_scheme["name"]
+    key = name.lower().encode()
     first = security_scheme.get("x-repeated") == "first"
-    readers: dict[str, Callable[[ConnexionRequest], str | None]] = {
-        "query": lambda request: read_query(request.scope).one(name, first),
-        "header": lambda request: request.headers.get(name),
-        "cookie": lambda request: read_cookie(request.scope, name),
+    readers: dict[str, Callable[[Request], str | None]] = {
+        "query": lambda request: request.query.one(name, first),
+        "header": lambda request: request.header(key),
+        "cookie": lambda request: request.cookie(name),
     }
     return readers[security_scheme["in"]]
+
+
+def _all(verifies: list[Verify]) -> Verify:
+    """Return what asks for several credentials together."""
+
+    def verify(request: Request) -> Found | None:
+        together: Found = {}
+        for one in verifies:
+            found = one(request)
+            if found is None:
+                return None
+            together |= found
+        return together
+
+    return verify
+
+
+def _nobody(request: Request) -> Found:
+    """Let in whoever has no credential, as an empty requirement says."""
+    return {}
+
+
+class SecurityOperation(connexion.SecurityOperation):
+    """The security requirement of one operation."""
+
+    security_handler_factory: SecurityHandlerFactory
+
+    def _get_verification_fn(self) -> Callable[[Request], None] | None:
+        """Return what finds out who calls; None where nobody is asked.
+
+        Overridden: Connexion takes any exception for a reason to try the next alternative, and is a coroutine.
+        """
+        if not self.security:
+            return None
+        alternatives = [self._alternative(requirement) for requirement in self.security]
+
+        def verify(request: Request) -> None:
+            refused: list[Exception] = []
+            for alternative in alternatives:
+                try:
+                    found = alternative(request)
+                except NOT_ACCEPTED as error:
+                    refused.append(error)
+                    continue
+                if found is not None:
+                    request.user, request.client = found.get("sub"), found.get("client")
+                    request.refused = refused[0] if refused else None
+                    return
+            raise refused[-1] if refused else Unauthorized()
+
+        return verify
+
+    def _alternative(self, requirement: dict[str, list[str]]) -> Verify:
+        parse = self.security_handler_factory.parse_security_scheme
+        verifies: list[Any] = [parse(self.security_schemes[name], scopes) for name, scopes in requirement.items()]
+        if not verifies:
+            return _nobody
+        return verifies[0] if len(verifies) == 1 else _all(verifies)
+
+
+class SecurityAPI(LayerAPI, connexion.SecurityAPI):
+    """The security requirements of one contract."""
+
+    def __init__(self, *args: Any, origins: OriginPolicy, **options: Any) -> None:
+        self.origins = origins
+        super().__init__(*args, **options)
+
+    def make_operation(self, operation: AbstractOperation) -> Step:
+        """Return what lets in who may come in."""
+        asked = SecurityOperation.from_operation(
+            operation, next_app=self.next_app, security_handler_factory=self.security_handler_factory
+        )
+        step, verify = self.next_step(operation), asked.verification_fn
+        if verify:
+            step = _verified(verify, step)
+        if operation._operation.get("x-cross-site") == "refused":
+            step = _own_site(self.origins, step)
+        return step
+
+
+def _verified(verify: Callable[[Request], None], step: Step) -> Step:
+    def identify(request: Request) -> Reply:
+        verify(request)
+        return step(request)
+
+    return identify
+
+
+def _own_site(origins: OriginPolicy, step: Step) -> Step:
+    def check(request: Request) -> Reply:
+        origins.check(request)
+        return step(request)
+
+    return check
+
+
+class SecurityMiddleware(LayerMiddleware, connexion.SecurityMiddleware):
+    """Finds out who calls."""
+
+    api_cls = SecurityAPI

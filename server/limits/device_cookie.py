@@ -8,13 +8,12 @@ from contextlib import suppress
 
 import jwt
 from jwt.types import Options
-from starlette.types import Scope
 
 from handlers._cookies import set_cookie
 from models import clock, settings
 from models.keys import derive
 from models.secret import alphanumeric
-from server.contract.request import read_cookie
+from server.contract.request import Request
 
 COOKIE = "rollbook_device"
 ALGORITHM = "HS256"
@@ -25,9 +24,9 @@ CHECKS: Options = {"require": ["exp", "sub", "jti"], "verify_exp": False}
 """Whether it has expired, the directory's clock says."""
 
 
-def read(scope: Scope, account_id: int) -> str | None:
+def read(request: Request, account_id: int) -> str | None:
     """Return what a device calls itself, if this account has logged in from it."""
-    cookie = read_cookie(scope, COOKIE) or ""
+    cookie = request.cookie(COOKIE) or ""
     for secret_key in settings.current.secret_keys if cookie else ():
         with suppress(jwt.InvalidTokenError):
             claims = jwt.decode(cookie, derive(secret_key, USE), [ALGORITHM], CHECKS, audience=AUDIENCE)

@@ -90,9 +90,17 @@ class RateLimitStorage:
         return run_transaction(lambda: work(self.store), durable=False)
 
     def correct(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
-        """Correct what was counted by a limiter; if its counters are away meanwhile, the count stands."""
-        with suppress(*CONNECTION_ERRORS, *self.redis_failures):
-            if limiter is self.store:
-                run_transaction(lambda: work(limiter), durable=False)
-            else:
-                work(limiter)
+        """Correct what was counted by a limiter, in the transaction at hand where that is the store's.
+
+        If its counters are away meanwhile, the count stands.
+        """
+        if limiter is self.store:
+            work(limiter)
+            return
+        with suppress(*self.redis_failures):
+            work(limiter)
+
+    def correct_alone(self, limiter: FixedWindowRateLimiter, work: Callable[[FixedWindowRateLimiter], None]) -> None:
+        """Correct what was counted by a limiter, after the transaction at hand; if it is away, the count stands."""
+        with suppress(*CONNECTION_ERRORS):
+            run_transaction(lambda: self.correct(limiter, work), durable=False)

@@ -8,24 +8,23 @@ tries, not its owner's. A new password begins all anew.
 
 import hashlib
 import hmac
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from limits import RateLimitItemPerSecond
 from limits.strategies import FixedWindowRateLimiter
-from starlette.types import Scope
 
 from handlers.exceptions import TooManyRequests
 from models import clock, settings
 from models.account import Account
-from models.db.database import run_transaction
 from models.errors import AccountNotFound, DirectoryError
 from models.identifiers import contact_key, username_key
 from models.known_address import KnownAddress
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
-from server.contract.action import ACTION
+from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.request import Request
 from server.contract.response import Reply
 from server.limits import device_cookie
 from server.limits.rate_limit_storage import RateLimitStorage
@@ -84,11 +83,10 @@ class Count(NamedTuple):
 class Ask:
     """One request to a limited operation: who asks, and for what."""
 
-    def __init__(self, scope: Scope, user: Any, arguments: dict[str, Any], accessid: str, address: str) -> None:
-        self.scope = scope
-        self.user = user
-        self.arguments = arguments
-        self.accessid = accessid
+    def __init__(self, request: Request, address: str) -> None:
+        self.request = request
+        self.user = request.user
+        self.arguments = request.arguments or {}
         self.site = site(address)
         self.subject: Subject | None = None
 
@@ -100,10 +98,11 @@ class Ask:
     def count(self, limit: Limit) -> Count:
         """Return under what this request is counted."""
         if limit.per != "account":
+            client = self.request.client
             who = {
                 "address": self.site,
                 "recipient": contact_key(str(self.value(limit.of or ""))),
-                "access key": self.accessid,
+                "access key": client.accessid if client else "",
             }
             key = limit.key(limit.per, who[limit.per])
             return Count(limit, key, key)
@@ -122,7 +121,7 @@ class Ask:
         if self.user is not None and self.user.account.id == account.id:
             return Subject(who, account.id, f"session {self.user.id}", None, clock.now())
         seen = KnownAddress.last_seen(account.id, self.site)
-        known_device = device_cookie.read(self.scope, account.id)
+        known_device = device_cookie.read(self.request, account.id)
         guesser = f"device {known_device}" if known_device else f"address {self.site}" if seen else ""
         return Subject(who, account.id, guesser, known_device, seen)
 
@@ -138,57 +137,86 @@ class Ask:
             return None, str(value)
 
 
-class RateLimits:
-    """The limits of one operation; `bool` tells whether there are any."""
+class Counted:
+    """The counts of one request. A request that is run again, since another was faster, is counted once."""
 
-    def __init__(self, operation: AbstractOperation, settings: Settings, rate_limit_storage: RateLimitStorage) -> None:
-        declared = operation._operation.get("x-rate-limit", []) if settings.rate_limits else []
+    def __init__(self, storage: RateLimitStorage, ask: Ask, limits: list[Limit]) -> None:
+        self.storage = storage
+        self.ask = ask
+        self.counts = [ask.count(limit) for limit in limits]
+        self.limiter = storage.count(lambda limiter: _take(limiter, self.counts))
+        self.only_failures = any(limit.counts != "requests" for limit in limits)
+        self.guessed = False
+
+    def give_back(self) -> None:
+        """Take back the count of a request that did not fail, in its transaction."""
+        if self.only_failures:
+            self.storage.correct(self.limiter, self._give_back)
+
+    def _give_back(self, limiter: FixedWindowRateLimiter) -> None:
+        _give_back(limiter, self.counts)
+
+    def settle(self) -> None:
+        """Take back the count of a request that was undone, in a transaction of its own."""
+        if self.only_failures and not self.guessed:
+            self.storage.correct_alone(self.limiter, self._give_back)
+
+
+class RateLimitAPI(LayerAPI, RoutedAPI[Step]):
+    """The limits of one contract."""
+
+    def __init__(self, specification: Any, *, settings: Settings, storage: RateLimitStorage, **options: Any) -> None:
+        known = {key: options[key] for key in ("next_app", "base_path", "resolver", "uri_parser_class")}
+        super().__init__(specification, **known)
+        self.settings = settings
+        self.storage = storage
+        self.add_paths()
+
+    def make_operation(self, operation: AbstractOperation) -> Step:
+        """Return what does what is asked, unless it is asked too often."""
+        step = self.next_step(operation)
+        declared = operation._operation.get("x-rate-limit", []) if self.settings.rate_limits else []
         # the same order everywhere, so that two transactions never wait for each other
-        self.limits = sorted(map(Limit, declared), key=lambda limit: limit.name)
-        self.gives_cookie: bool = operation._operation.get("x-device-cookie", False)
-        self.trusted = settings.trusted_networks
-        self.rate_limit_storage = rate_limit_storage
+        limits = sorted(map(Limit, declared), key=lambda limit: limit.name)
+        gives_cookie: bool = operation._operation.get("x-device-cookie", False)
+        trusted, storage = self.settings.trusted_networks, self.storage
 
-    def __bool__(self) -> bool:
-        return bool(self.limits)
+        def act_within(request: Request) -> Reply:
+            """Raises TooManyRequests."""
+            asked = [limit for limit in limits if not limit.actions or request.action in limit.actions]
+            if not asked:
+                return step(request)
+            counted: Counted | None = request.counted
+            if counted is None:
+                counted = Counted(storage, Ask(request, client_ip(request.scope, trusted)), asked)
+                request.counted = counted
+            try:
+                reply = step(request)
+            except DirectoryError as error:
+                counted.guessed = error.guessed
+                raise
+            if reply.status < 400:
+                counted.give_back()
+                _recognize_next_time(counted.ask, reply, gives_cookie)
+            return reply
 
-    def within(
-        self, scope: Scope, user: Any, arguments: dict[str, Any], token_info: Any, work: Callable[[], Reply]
-    ) -> Reply:
-        """Do what is asked, unless it is asked too often. Raises TooManyRequests."""
-        limits = [limit for limit in self.limits if not limit.actions or scope[ACTION] in limit.actions]
-        if not limits:
-            return work()
-        ask = Ask(scope, user, arguments, _accessid(token_info), client_ip(scope, self.trusted))
-        counts = run_transaction(lambda: [ask.count(limit) for limit in limits])
-        limiter = self.rate_limit_storage.count(lambda limiter: _take(limiter, counts))
-        guessed = False
-        try:
-            reply = work()
-            guessed = reply.status >= 400
-        except DirectoryError as error:
-            guessed = error.guessed
-            raise
-        finally:
-            if not guessed and any(limit.counts != "requests" for limit in limits):
-                self.rate_limit_storage.correct(limiter, lambda limiter: _give_back(limiter, counts))
-        if not guessed and ask.subject:
-            self._recognize_next_time(ask.subject, ask.site, reply)
-        return reply
-
-    def _recognize_next_time(self, subject: Subject, address: str, reply: Reply) -> None:
-        """Remember from where the account has logged in."""
-        if subject.seen <= clock.now() - DAY:
-            run_transaction(lambda: KnownAddress.note(subject.account_id, address), durable=False)
-        if self.gives_cookie:
-            reply.add(device_cookie.write(subject.account_id, subject.device))
+        return act_within if limits else step
 
 
-def _accessid(token_info: Any) -> str:
-    """Return who signed a request, wherever among its credentials that stands."""
-    if not isinstance(token_info, dict):
-        return ""
-    return token_info.get("accessid") or next(filter(None, map(_accessid, token_info.values())), "")
+def _recognize_next_time(ask: Ask, reply: Reply, gives_cookie: bool) -> None:
+    """Remember from where the account has logged in."""
+    if not ask.subject:
+        return
+    if ask.subject.seen <= clock.now() - DAY:
+        KnownAddress.note(ask.subject.account_id, ask.site)
+    if gives_cookie:
+        reply.add(device_cookie.write(ask.subject.account_id, ask.subject.device))
+
+
+class RateLimitMiddleware(LayerMiddleware, RoutedMiddleware[RateLimitAPI]):
+    """Counts what is limited."""
+
+    api_cls = RateLimitAPI
 
 
 def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRateLimiter:

@@ -7,13 +7,10 @@ is written down but the name of its action, once that was found to be one of the
 from pathlib import Path
 
 import orjson
-from connexion.middleware.abstract import ROUTING_CONTEXT
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.contract.action import ACTION
-from server.contract.exceptions import BREACH
-from server.contract.routing import CONTRACT
+from server.contract.request import REQUEST, Request
 
 
 class ContractCoverage:
@@ -27,22 +24,21 @@ class ContractCoverage:
         """Pass a request on; note its answer as it begins."""
 
         async def send_and_note(message: Message) -> None:
-            if message["type"] == "http.response.start" and scope.get(CONTRACT):
-                self.note(scope, message)
+            if message["type"] == "http.response.start" and scope[REQUEST].contract:
+                self.note(scope[REQUEST], message)
             await send(message)
 
         await self.app(scope, receive, send_and_note)
 
-    def note(self, scope: Scope, start: Message) -> None:
+    def note(self, request: Request, start: Message) -> None:
         """Append a line; one write, so that lines of several processes do not mix."""
-        route = scope.get("extensions", {}).get(ROUTING_CONTEXT, {})
         entry = {
-            "contract": scope[CONTRACT],
-            "operation": (route.get("operation_id") or "").rpartition(".")[2] or None,
-            "action": scope.get(ACTION),
+            "contract": request.contract,
+            "operation": request.operation,
+            "action": request.action,
             "status": start["status"],
             "media_type": Headers(raw=start["headers"]).get("content-type", "").partition(";")[0] or None,
-            "breach": scope.get(BREACH),
+            "breach": request.breach,
         }
         with self.file.open("ab", buffering=0) as file:
             file.write(orjson.dumps(entry) + b"\n")

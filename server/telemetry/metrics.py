@@ -12,7 +12,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.types import Scope
 
 from models import settings
 from models.audit.verification import tail
@@ -20,6 +19,7 @@ from models.db.database import database, run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.outbox import OutboxMessage
 from server.contract.executors import Executors
+from server.contract.request import Request
 from server.jobs.periodic import PeriodicTask
 from server.telemetry.logs import Line
 from server.telemetry.metrics_server import ScrapeServer
@@ -54,7 +54,7 @@ class Metrics:
         self._count = cache(self.requests.labels)
         self._measure = cache(self.seconds.labels)
 
-    def __call__(self, line: Line, scope: Scope, seconds: float) -> None:
+    def __call__(self, line: Line, request: Request, seconds: float) -> None:
         """Count a request."""
         act = (line["contract"] or "", line["operation"] or "", line["action"] or "")
         self._count(*act, line["status"] or "none").inc()
@@ -84,14 +84,14 @@ class Metrics:
 class Pulse(PeriodicTask):
     """Publishes how busy this worker is; the others cannot see its variables."""
 
-    pause = 1.0
+    interval = 1.0
 
     def __init__(self, metrics: Metrics, executors: Executors) -> None:
         super().__init__()
         self.metrics = metrics
         self.executors = executors
 
-    def once(self) -> None:
+    def run(self) -> None:
         """Publish it."""
         self.metrics.hashing.set(self.executors.waiting)
         self.metrics.hash_concurrency.set(settings.current.hash_concurrency)

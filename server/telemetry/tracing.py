@@ -6,14 +6,13 @@ What else can be chosen (sampling, headers, name of the service) is read by the 
 import os
 from typing import Any
 
-from connexion.middleware.abstract import ROUTING_CONTEXT
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.types import Scope
 
+from server.contract.request import Request
 from server.telemetry.logs import Line
 
 CONTEXT = (b"traceparent", b"tracestate")
@@ -31,8 +30,9 @@ class Traces:
         self.tracer = self.provider.get_tracer("rollbook")
         self.propagator = TraceContextTextMapPropagator()
 
-    def __call__(self, line: Line, scope: Scope, seconds: float) -> None:
+    def __call__(self, line: Line, request: Request, seconds: float) -> None:
         """Send the span of a request that has ended; have its line say which trace it is in."""
+        scope = request.scope
         carrier = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in CONTEXT}
         what = ".".join(line[name] for name in ("contract", "operation", "action") if line[name])
         ended = int(line["time"].timestamp() * 1e9)  # it is told of a moment later
@@ -40,7 +40,7 @@ class Traces:
             what or scope["method"],
             self.propagator.extract(carrier),
             SpanKind.SERVER,
-            self._attributes(line, scope),
+            self._attributes(line, request),
             start_time=ended - int(seconds * 1e9),
         )
         if line["level"] == "error":
@@ -49,13 +49,13 @@ class Traces:
         line["trace_id"] = format_trace_id(span.get_span_context().trace_id)
 
     @staticmethod
-    def _attributes(line: Line, scope: Scope) -> dict[str, Any]:
+    def _attributes(line: Line, request: Request) -> dict[str, Any]:
         """Return the standard attributes. None of them holds the address, which may hold a password."""
         known = {
-            "http.request.method": scope["method"],
-            "http.route": (scope.get("extensions", {}).get(ROUTING_CONTEXT) or {}).get("path"),
+            "http.request.method": request.scope["method"],
+            "http.route": request.path,
             "http.response.status_code": line["status"],
-            "url.scheme": scope["scheme"],
+            "url.scheme": request.scope["scheme"],
             "enduser.id": None if line["account"] is None else str(line["account"]),
             "rollbook.contract": line["contract"],
             "rollbook.operation": line["operation"],

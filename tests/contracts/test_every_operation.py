@@ -12,7 +12,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.db.database import database
-from server.contract.request import FORM
+from server.contract.request_validation import FORM
 from server.specs import Contract, load_contracts
 from tests.clients import Signed, open_clients
 from tests.contracts.test_specs import follow, operations

@@ -7,15 +7,14 @@ from typing import Any
 
 import peewee
 import pytest
-from connexion.middleware.abstract import ROUTING_CONTEXT
 from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.account import Account
 from models.errors import InvalidSession, NotAMember, PermissionDenied
 from server.contract.exceptions import ExceptionMiddleware
-from server.contract.operation import OperationMiddleware
-from server.contract.routing import CONTRACT
+from server.contract.request import Request
+from server.contract.response_validation import ResponseValidationMiddleware
 from server.specs import load_contracts
 from tests.clients import INDEXY, open_clients
 from tests.clients import Signed as SignedDoor
@@ -149,12 +148,12 @@ def test_a_missing_credential_is_told_in_indexy_where_it_is_asked_for(client: Te
 def test_what_only_a_handler_finds_out_has_its_row(stem: str) -> None:
     contract = next(contract for contract in load_contracts() if contract.stem == stem)
     nothing: Any = None
-    door = ExceptionMiddleware(
-        app=nothing, contracts=[contract], operations=OperationMiddleware(nothing), access_log=nothing
-    )
+    door = ExceptionMiddleware(app=nothing, contracts=[contract], writers={}, executors=nothing)
     foreign = NotAMember() if stem == "annotation" else PermissionDenied()  # a project is all that is foreign there
     for situation, error in (("session gone", InvalidSession()), ("not yours", foreign)):
-        reply = door.reply(error, {CONTRACT: stem, "path": "/", "method": "GET"})
+        request = Request({"path": "/", "method": "GET", "headers": []})
+        request.contract = stem
+        reply = door.reply(error, request)
         expect(Response(reply.status, headers=reply.headers, content=reply.content), situation, stem)
 
 
@@ -246,10 +245,8 @@ def test_a_refusal_that_the_spec_does_not_declare_is_a_bug_wherever_it_is_raised
     app: Any, client: TestClient, contract_coverage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.get("/logout", params={"token": "1-OLaWfBisMY"}).status_code == 401
-    operations = next(layer for layer in app.middleware_stack if isinstance(layer, OperationMiddleware))
-    route = {"api_base_path": "", "operation_id": "handlers.dbms.log_out"}
-    operation = operations.find({"extensions": {ROUTING_CONTEXT: route}})
-    monkeypatch.delitem(operation.response.checks, 401)
+    layer = next(layer for layer in app.middleware_stack if isinstance(layer, ResponseValidationMiddleware))
+    monkeypatch.delitem(layer.options["writers"]["handlers.dbms.log_out"].declared, 401)
     expect(client.get("/logout", params={"token": "1-OLaWfBisMY"}), "bug", "dbms")
     noted = json.loads(contract_coverage.read_text().splitlines()[-1])
     assert noted["operation"] == "log_out"

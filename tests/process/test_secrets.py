@@ -29,7 +29,7 @@ from models.account import Account
 from models.db.database import connect, database
 from models.outbox import OutboxMessage
 from server.cli.__main__ import app as rollbook
-from server.contract.request import FORM
+from server.contract.request_validation import FORM
 from server.contract.validation import compile_schema
 from server.settings import Settings
 from tests.clients import ContractClient, Dbms, Indexy, Signed, open_clients

@@ -20,6 +20,7 @@ from models.account import Account
 from models.db.database import connect, database, run_transaction
 from models.known_address import KnownAddress
 from models.rate_counter import RateCounter
+from server.contract.request import Request
 from server.limits import device_cookie
 from tests.conftest import Served
 from tests.limited import INDEXY, RIGHT, WRONG, Limited, World, declared, forget_counts, set_counts
@@ -268,17 +269,20 @@ def test_a_device_cookie_is_good_for_its_account_its_time_and_its_keys_only(
     answer = client.request(**world.request("indexy", "log_in", password=RIGHT))
     assert "HttpOnly; SameSite=Lax" in answer.headers["set-cookie"]
     cookie = answer.cookies[device_cookie.COOKIE]
-    scope: dict[str, Any] = {"type": "http", "headers": [(b"cookie", f"{device_cookie.COOKIE}={cookie}".encode())]}
-    assert device_cookie.read(scope, world.alice.id)
-    assert device_cookie.read(scope, bob.id) is None
-    forged = {"type": "http", "headers": [(b"cookie", f"{device_cookie.COOKIE}={cookie[:-4]}AAAA".encode())]}
-    assert device_cookie.read(forged, world.alice.id) is None
+    request = _sent(cookie)
+    assert device_cookie.read(request, world.alice.id)
+    assert device_cookie.read(request, bob.id) is None
+    assert device_cookie.read(_sent(f"{cookie[:-4]}AAAA"), world.alice.id) is None
     for keys, known in ((b"x" * 32 + b"," + directory_settings.current.secret_key, True), (b"x" * 32, False)):
         with monkeypatch.context() as patch:
             patch.setattr(directory_settings, "current", replace(directory_settings.current, secret_key=keys))
-            assert bool(device_cookie.read(scope, world.alice.id)) is known
+            assert bool(device_cookie.read(request, world.alice.id)) is known
     now(NOW + 90 * 86_400)
-    assert device_cookie.read(scope, world.alice.id) is None
+    assert device_cookie.read(request, world.alice.id) is None
+
+
+def _sent(cookie: str) -> Request:
+    return Request({"type": "http", "headers": [(b"cookie", f"{device_cookie.COOKIE}={cookie}".encode())]})
 
 
 def test_a_device_cookie_opens_nothing(client: TestClient, world: World) -> None:

@@ -9,7 +9,8 @@ from connexion.spec import Specification
 from starlette.types import Scope
 
 from handlers.exceptions import MethodNotAllowed
-from server.contract.routing import RouteTable
+from server.contract.request import REQUEST, Request
+from server.contract.routing import RoutingMiddleware
 from server.settings import Settings
 from server.specs import Contract, load_contracts
 
@@ -20,8 +21,8 @@ async def _nowhere(scope: Scope, receive: Any, send: Any) -> None:
     """Stand at the end of the stack."""
 
 
-def _table(*contracts: Contract) -> RouteTable:
-    table = RouteTable(_nowhere, Settings())
+def _table(*contracts: Contract) -> RoutingMiddleware:
+    table = RoutingMiddleware(_nowhere, Settings())
     for contract in contracts:
         table.add_api(
             Specification.load(contract.document),
@@ -33,10 +34,10 @@ def _table(*contracts: Contract) -> RouteTable:
     return table
 
 
-def _operation(table: RouteTable, method: str, path: str, raw_path: bytes = b"") -> str:
+def _operation(table: RoutingMiddleware, method: str, path: str, raw_path: bytes = b"") -> str:
     found = table.match({"path": path, "raw_path": raw_path or path.encode()})
     assert found
-    operation: str = found[1][method]["operation_id"]
+    operation: str = found[0][method].context["operation_id"]
     return operation
 
 
@@ -54,7 +55,7 @@ def test_an_encoded_slash_stays_inside_its_segment() -> None:
     table = _table(CONTRACTS["dbms"])
     found = table.match({"path": "/user/a/b", "raw_path": b"/user/a%2Fb"})
     assert found
-    assert found[2] == {"id_or_username": "a/b"}
+    assert found[1] == ("a/b",)
     assert table.match({"path": "/user/a/b", "raw_path": b"/user/a/b"}) is None
 
 
@@ -62,5 +63,6 @@ def test_an_encoded_slash_stays_inside_its_segment() -> None:
 async def test_a_wrong_method_is_told_all_methods_of_its_path() -> None:
     table = _table(*CONTRACTS.values())
     with pytest.raises(MethodNotAllowed) as refused:
-        await table({"type": "http", "path": "/user/other", "method": "DELETE"}, None, None)  # type: ignore[arg-type]
+        scope = {"type": "http", "path": "/user/other", "method": "DELETE", "headers": []}
+        await table({**scope, REQUEST: Request(scope)}, None, None)  # type: ignore[arg-type]
     assert refused.value.allow == ("GET", "POST", "PUT")
