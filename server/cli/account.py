@@ -166,7 +166,8 @@ def import_accounts(
     """Take over the accounts of a file, all or none; doing it again changes nothing.
 
     A line is an object: username, and whatever there is of id, password (a hash), display_name, email, mobile, domain,
-    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339). Without an id the account
+    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339), and email_proved and
+    mobile_proved (true), which are one account's; what is not proved several may show. Without an id the account
     gets the next one, without a password it waits for one to be set. A line whose account is there already is skipped,
     so what was interrupted is simply started again.
 
