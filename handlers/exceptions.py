@@ -31,13 +31,11 @@ class ProtocolError(Exception):
 
     title: the status in HTTP's own words.
     detail: what is wrong with this request, in at most 500 characters.
-    final: no other credential of the request is looked at after this failure.
     """
 
     status: int
     title: str
     default_detail: str
-    final = False
 
     def __init__(self, detail: str = "") -> None:
         self.detail = (detail or self.default_detail)[:LONGEST_DETAIL]

@@ -47,12 +47,10 @@ class DirectoryError(Exception):
     """Base of all refusals.
 
     keeps_changes: what the verb wrote before it refused is committed all the same (a counted try, for one).
-    final: no other credential of the request is looked at after this refusal.
     guessed: a secret was tried and found wrong; such tries are limited.
     """
 
     keeps_changes = False
-    final = False
     guessed = False
 
 
@@ -104,8 +102,6 @@ class PasswordIsUsername(PasswordRefused):
 
 class AlreadyLoggedIn(DirectoryError):
     """Raised when a live session asks to log in again."""
-
-    final = True
 
 
 class InvalidSession(DirectoryError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scripts.tools.bench.cost import measure_cost, show_cost
 from scripts.tools.bench.fill import PASSWORD, fill, fill_once, username
 from scripts.tools.bench.flood import measure_flood
 from scripts.tools.bench.grown import measure_grown
@@ -46,6 +47,9 @@ def main(
     grown: Annotated[bool, typer.Option("--grown", help="Compare a thousand accounts with a million.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Take about a minute: short rounds, little data.")] = False,
     servers: Annotated[str, typer.Option(help="Names parted by commas; default: all. `none` leaves them out.")] = "",
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Only measure processor time in process, without sockets.")
+    ] = False,
     flood: Annotated[bool, typer.Option(help="Measure hashing and the flood of logins.")] = True,
     rounds: Annotated[int, typer.Option(min=1, help="How often each server has its turn.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, help="How long each operation is measured in a round.")] = 3,
@@ -68,6 +72,13 @@ def main(
         print(show_scale(rows))
         write({"scale": rows}, output.with_name("scale.json"))
         return
+    if cost:
+        places = Places(STORES, postgres)
+        store = fill_once(STORES / f"store-{ACCOUNTS}", ACCOUNTS, ACCOUNTS, ARGON2)
+        report: dict[str, Any] = {"cost": measure_cost(store, places, rounds=2 if quick else 20, report=_progress)}
+        print(show_cost(report["cost"]))
+        write(report, output)
+        return
     try:
         tool()
     except ToolMissingError as error:
@@ -77,7 +88,7 @@ def main(
     names = _chosen(servers)
     places = Places(STORES, postgres)
     shape = {"workers": workers, "connections": connections, "rounds": rounds, "seconds": seconds}
-    report: dict[str, Any] = describe_run({"store": places.describe()} | shape)
+    report = describe_run({"store": places.describe()} | shape)
     folder = STORES
     print(show_run(report), end="\n\n", flush=True)
     timing: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "report": _progress}

@@ -105,6 +105,7 @@ def fill(folder: Path, accounts: int, relations: int, argon2: dict[str, Any]) ->
     """Make a store with this many accounts, a session for each, and one project with this many relations."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
+    (folder / "secret_key").touch(mode=0o600)
     (folder / "secret_key").write_text(secrets.token_hex(32))
     settings.apply(DirectorySettings(secret_key=(folder / "secret_key").read_bytes(), **argon2))
     connect(f"sqlite:///{folder.resolve()}/rollbook.sqlite3")
