@@ -49,6 +49,17 @@ Body = dict[str, Any]
 Reply = tuple[Any, int, dict[str, str]]
 
 
+def find_session(cookie: str) -> dict[str, Any]:
+    """Find the session of a cookie. Raises InvalidSession."""
+    return {"sub": Session.find(CONTRACT, cookie)}
+
+
+def refuse_session(cookie: str) -> dict[str, Any]:
+    """Turn a live session away from logging in again. Raises AlreadyLoggedIn, InvalidSession (then anonymous)."""
+    find_session(cookie)
+    raise AlreadyLoggedIn
+
+
 def register(body: Body) -> Reply:
     """Make an account and log it in."""
     account = Account.register(body["user_id"], body["password"], display_name=body["user_name"])

@@ -29,6 +29,11 @@ CONTRACT = "dbms"
 Body = dict[str, Any]
 
 
+def find_session(token: str) -> dict[str, Any]:
+    """Find the session of a token. Raises InvalidSession."""
+    return {"sub": Session.find(CONTRACT, token)}
+
+
 def log_in(username: str, password: str) -> Body:
     """Open a session for a username or e-mail address."""
     account = Account.authenticate(username, password, by_email=True)

@@ -53,6 +53,11 @@ Body = dict[str, Any]
 Page = tuple[str, int, dict[str, str]]
 
 
+def find_session(cookie: str) -> dict[str, Any]:
+    """Find the session of a cookie. Raises InvalidSession; the contract then takes the caller as anonymous."""
+    return {"sub": Session.find(CONTRACT, cookie)}
+
+
 def list_accounts(page: int, size: int, order: list[str]) -> Body:
     """List accounts, page by page; pages count from 0."""
     check_page_size(size)
@@ -102,7 +107,7 @@ def log_in(body: Body) -> tuple[Body, int, dict[str, str]]:
     account = Account.authenticate(body["username"], body["password"])
     secret = alphanumeric(32)
     Session.open(account, CONTRACT, secret)
-    return _succeed(1), 200, set_cookie(COOKIE, secret, settings.current.session_seconds(CONTRACT))
+    return _succeed(1), 200, set_cookie(COOKIE, secret, settings.current.session_lifetime(CONTRACT))
 
 
 def change_password(id: int, body: Body, user: Session | None) -> Body:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handlers import exceptions
+from handlers._signature import INCOMPLETE, UNKNOWN_KEY
 from models import errors, settings
 from models.account import Account
 from models.departure import delete_account
@@ -51,8 +52,6 @@ FAILURES: dict[type[Exception], Words] = {
 }
 TOLD = (exceptions.BadRequest, exceptions.Unauthorized)
 """Failures whose detail helps who wrote the client."""
-UNKNOWN_KEY = "accessid不存在"
-INCOMPLETE = "缺少accessid、expires或signature"
 
 
 def act(action: str, **given: str) -> Body:

@@ -23,8 +23,30 @@ from models.secret import alphanumeric
 from models.session import Session
 
 CONTRACT = "sso"
+FIRST_LOGIN = "default"
+"""What a client sends as its token while it has none."""
 
 Body = dict[str, Any]
+
+
+def find_session(token: str) -> dict[str, Any]:
+    """Find the session of a web token. Raises Unauthorized if empty, InvalidToken, InvalidSession."""
+    return {"sub": Session.find(CONTRACT, _sso_token.read(token))}
+
+
+def admit_to_login(token: str) -> dict[str, Any]:
+    """Admit to login who is not logged in: `default`, or a token whose session is gone.
+
+    Raises Unauthorized if empty, InvalidToken, AlreadyLoggedIn.
+    """
+    if token != FIRST_LOGIN:
+        try:
+            find_session(token)
+        except InvalidSession:
+            pass
+        else:
+            raise AlreadyLoggedIn
+    return {"sub": None}
 
 
 def log_in(body: Body) -> Body:

@@ -12,9 +12,6 @@ from models.db.database import Model, database, delete_some
 from models.errors import InvalidSession, WrongCredentials
 from models.secret import digest
 
-SLIDING = {"sso"}
-"""Contracts whose sessions live on while they are used."""
-
 
 class Session(Model):
     """A live token or cookie of one contract. Times are Unix seconds."""
@@ -34,7 +31,7 @@ class Session(Model):
         """
         database.begin_immediate()
         now = clock.now()
-        expires = now + settings.current.session_seconds(contract)
+        expires = now + settings.current.session_lifetime(contract)
         try:
             session = OPEN.one(account.id, contract, digest(secret), now, expires)
         except peewee.IntegrityError:
@@ -58,7 +55,7 @@ class Session(Model):
         session = BY_SECRET.first(digest(secret), contract)
         if session is None or session.expires <= clock.now() or session.account.disabled:
             raise InvalidSession
-        if contract in SLIDING:
+        if settings.sessions[contract].sliding:
             session._slide()
         database.rely_on(session)
         return session
@@ -91,7 +88,7 @@ class Session(Model):
         database.begin_immediate()
         now = clock.now()
         changed = (
-            cls.update(secret_digest=digest(new), expires=now + settings.current.session_seconds(contract))
+            cls.update(secret_digest=digest(new), expires=now + settings.current.session_lifetime(contract))
             .where(
                 cls.secret_digest == digest(old),
                 cls.contract == contract,
@@ -135,7 +132,7 @@ class Session(Model):
         return delete_some(cls, cls.expires <= clock.now(), batch)
 
     def _slide(self) -> None:
-        lifetime = settings.current.session_seconds(self.contract)
+        lifetime = settings.current.session_lifetime(self.contract)
         expires = clock.now() + lifetime
         if expires - self.expires >= settings.current.session_touch_seconds:
             # at the end: whatever the caller wants done begins the transaction when it has hashed what it hashes

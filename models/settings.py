@@ -6,11 +6,24 @@ as `ROLLBOOK_<FIELD>`.
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+
+class SessionRules(NamedTuple):
+    """What a contract says of its sessions: how many seconds they last, and whether from their last use."""
+
+    seconds: int
+    sliding: bool = False
+
+
+sessions: dict[str, SessionRules] = {}
+"""Of each contract that is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +41,8 @@ class DirectorySettings:
     secret_key: bytes = b""
     """Keys of the server, parted by commas: the first signs, all verify."""
 
-    dbms_session_seconds: int = 30 * DAY
-    sso_session_seconds: int = 4 * HOUR
-    signed_session_seconds: int = 30 * DAY
-    annotation_session_seconds: int = 14 * DAY
-    indexy_session_seconds: int = 12 * HOUR
+    session_seconds: str = ""
+    """Lifetimes of sessions that are others than their contracts say: `dbms=3600,sso=600`."""
     session_touch_seconds: int = MINUTE
     """A sliding session is written at most this often."""
 
@@ -86,10 +96,18 @@ class DirectorySettings:
         """Return the server's keys; the first one signs."""
         return tuple(self.secret_key.split(b","))
 
-    def session_seconds(self, contract: str) -> int:
-        """Return the lifetime of a session of one contract."""
-        seconds: int = getattr(self, f"{contract}_session_seconds")
-        return seconds
+    @cached_property
+    def chosen_lifetimes(self) -> dict[str, int]:
+        """Return what `session_seconds` says, by contract. Raises ValueError."""
+        pairs = [pair.partition("=") for pair in self.session_seconds.split(",") if pair.strip()]
+        chosen = {stem.strip(): int(seconds) for stem, _, seconds in pairs}
+        if any(seconds < 1 for seconds in chosen.values()):
+            raise ValueError("at least 1 is expected")
+        return chosen
+
+    def session_lifetime(self, contract: str) -> int:
+        """Return the lifetime of a session of one contract, in seconds."""
+        return self.chosen_lifetimes.get(contract) or sessions[contract].seconds
 
 
 current = DirectorySettings()

@@ -88,7 +88,7 @@ def warn_of_openness(settings: Settings) -> None:
 
 def check_public_path(settings: Settings) -> None:
     """Hold the path of the public address against those of contracts and pages. Raises SettingError."""
-    contracts = load_contracts()
+    contracts = load_contracts(settings)
     served = [contract.base_path + path for contract in contracts for path in contract.document["paths"]]
     try:
         check_path(settings.public_path, [*served, *PATHS])
@@ -116,7 +116,7 @@ def main() -> None:
     warn_of_openness(settings)
     address = f"http://{settings.bind}"
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
-    for contract in load_contracts():
+    for contract in load_contracts(settings):
         print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
     Gunicorn(settings, metrics).run()
 

@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
     connect(settings.database_url)
     if settings.policy == "guarded":
         guesses.ranked()  # read once, before workers are forked
-    contracts = load_contracts()
+    contracts = load_contracts(settings)
     executors = Executors(settings)
     access_log = AccessLog(settings, [metrics] if metrics else [])
 

@@ -45,6 +45,10 @@ class Settings(DirectorySettings):
     bind: str = "127.0.0.1:8000"
     trusted_proxies: str = ""
     cors_origins: str = ""
+    contracts: str = ""
+    """Folders of contracts besides those of the house, parted as `PATH` is."""
+    serve: str = ""
+    """Stems of the only contracts that are served, parted by commas."""
     data: Path = Path("data")
     database_url: str = ""
     workers: int = 1
@@ -90,6 +94,16 @@ class Settings(DirectorySettings):
         if self.trusted_proxies:
             return "ROLLBOOK_TRUSTED_PROXIES"
         return "" if is_loopback(self.public.host) else "ROLLBOOK_PUBLIC_URL"
+
+    @property
+    def contract_folders(self) -> list[Path]:
+        """Return the folders of contracts besides those of the house."""
+        return [Path(folder).resolve() for folder in self.contracts.split(os.pathsep) if folder]
+
+    @property
+    def served(self) -> list[str]:
+        """Return the stems of the only contracts that are served; none where all are."""
+        return sorted({stem.strip() for stem in self.serve.split(",") if stem.strip()})
 
     @property
     def refuses_forwarded(self) -> bool:
@@ -204,6 +218,10 @@ def _check(settings: Settings, given: Any) -> None:
 
 def _check_directory(settings: Settings) -> None:
     """Check what the directory lives by."""
+    try:
+        settings.chosen_lifetimes  # noqa: B018  # read for the first time
+    except ValueError:
+        raise SettingError("ROLLBOOK_SESSION_SECONDS: lifetimes such as dbms=3600,sso=600 are expected") from None
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.language not in LANGUAGES:

@@ -1,17 +1,27 @@
 """The contracts as files: found, loaded once, made self-contained."""
 
 import importlib
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
 
+import handlers
+from models import settings as directory
+from models.settings import DAY, SessionRules
+from server.settings import SettingError, Settings
+
 FOLDER = Path(__file__).parents[1] / "specs"
 COMMON = "common.yaml#/components/schemas/"
 LOCAL = "#/components/schemas/"
+JOURNEY = ".journey.yaml"
+STEM = re.compile("[a-z][a-z0-9_]{0,15}")
+"""Names of contracts: of files, of modules, and in the store."""
 
 # libyaml reads the specs ten times faster than Python; it is not in every wheel
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -21,12 +31,20 @@ class SpecError(ValueError):
     """Raised at start where a spec cannot be served. place: where in the file, as a JSON pointer or in words."""
 
     def __init__(self, stem: str, place: str, reason: str) -> None:
-        super().__init__(f"specs/{stem}.yaml: {place}: {reason}")
+        super().__init__(f"{stem}.yaml: {place}: {reason}")
+
+
+class Source(NamedTuple):
+    """The three files of a contract."""
+
+    spec: Path
+    handlers: Path
+    journey: Path
 
 
 @dataclass(frozen=True)
 class Contract:
-    """One contract: its self-contained document, and the words in which it fails.
+    """One contract: its self-contained document, the words in which it fails, and its files.
 
     fail: turns an error into a body and a status.
     """
@@ -34,6 +52,7 @@ class Contract:
     stem: str
     document: dict[str, Any]
     fail: Callable[[Exception], tuple[Any, int]]
+    source: Source
 
     @property
     def base_path(self) -> str:
@@ -70,7 +89,7 @@ class Contract:
         return media_type
 
 
-SERVER_ONLY = {"x-apikeyInfoFunc", "x-headers", "x-failure-media-type", "x-device-cookie"}
+SERVER_ONLY = {"x-apikeyInfoFunc", "x-session", "x-headers", "x-failure-media-type", "x-device-cookie"}
 """Words of the specs that say nothing to who reads or calls."""
 
 
@@ -80,13 +99,106 @@ def _without_server_words(node: Any) -> Any:
     return [_without_server_words(item) for item in node] if isinstance(node, list) else node
 
 
-def load_contracts() -> list[Contract]:
-    """Load every contract of `specs/`, with its handler module of the same stem."""
-    stems = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "common")
-    common = _read("common")["components"]["schemas"]
-    return [
-        Contract(stem, bundle(_read(stem), common), importlib.import_module(f"handlers.{stem}").fail) for stem in stems
-    ]
+def load_contracts(settings: Settings | None = None) -> list[Contract]:
+    """Load the contracts of the house and of the folders that are named, or those of them that are to be served.
+
+    settings: default: what the environment says of contracts, for tools without a server.
+    Raises SettingError, SpecError.
+    """
+    settings = settings or Settings(
+        contracts=os.environ.get("ROLLBOOK_CONTRACTS", ""), serve=os.environ.get("ROLLBOOK_SERVE", "")
+    )
+    sources = find_sources(settings.contract_folders)
+    served = settings.served or sorted(sources)
+    if unknown := set(served) - sources.keys():
+        raise SettingError(f"ROLLBOOK_SERVE: {min(unknown)}: no such contract; there are {', '.join(sorted(sources))}")
+    if strangers := settings.chosen_lifetimes.keys() - sources.keys():
+        raise SettingError(f"ROLLBOOK_SESSION_SECONDS: {min(strangers)}: no such contract")
+    common = _read(FOLDER / "common.yaml")["components"]["schemas"]
+    return [_load(stem, sources[stem], common) for stem in served]
+
+
+def find_sources(folders: list[Path]) -> dict[str, Source]:
+    """Return the files of all contracts by stem.
+
+    Raises SettingError where two have one name, or a file is missing.
+    """
+    found: dict[str, Source] = {}
+    for source in [*_of_house(), *(source for folder in folders for source in _of_folder(folder))]:
+        stem = source.spec.stem
+        if not STEM.fullmatch(stem) or stem == "common":
+            raise SettingError(
+                f"ROLLBOOK_CONTRACTS: {source.spec}: a name of up to 16 letters (a-z), digits and _ is expected"
+            )
+        if stem in found:
+            raise SettingError(f"ROLLBOOK_CONTRACTS: {source.spec}: {found[stem].spec} has the same name")
+        if not source.handlers.is_file():
+            raise SettingError(f"ROLLBOOK_CONTRACTS: {source.handlers}: missing beside {source.spec.name}")
+        found[stem] = source
+    return found
+
+
+def _of_house() -> Iterator[Source]:
+    modules = FOLDER.with_name("handlers")
+    for spec in sorted(FOLDER.glob("*.yaml")):
+        if spec.stem != "common":
+            yield Source(spec, modules / f"{spec.stem}.py", FOLDER / f"journeys/{spec.name}")
+
+
+def _of_folder(folder: Path) -> Iterator[Source]:
+    if not folder.is_dir():
+        raise SettingError(f"ROLLBOOK_CONTRACTS: {folder}: no such folder")
+    for spec in sorted(folder.glob("*.yaml")):
+        if not spec.name.endswith(JOURNEY):
+            yield Source(spec, spec.with_suffix(".py"), spec.with_suffix(JOURNEY))
+
+
+def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
+    """Load a contract and its module. Raises SpecError where the two do not fit."""
+    document = bundle(_read(source.spec), common)
+    module = load_module(stem, source)
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items():
+            name = operation.get("operationId", "") if isinstance(operation, dict) else None
+            if name is not None and not callable(getattr(module, name or "?", None)):
+                reason = f"{source.handlers.name} has no function {name!r}" if name else "operationId is missing"
+                raise SpecError(stem, f"paths {path} {method}", reason)
+    if not callable(getattr(module, "fail", None)):
+        raise SpecError(stem, source.handlers.name, "fail(error), which returns a body and a status, is missing")
+    directory.sessions[stem] = _session_rules(stem, document)
+    return Contract(stem, document, module.fail, source)
+
+
+def _session_rules(stem: str, document: dict[str, Any]) -> SessionRules:
+    """Return what `x-session` says: `{seconds, sliding}`. Raises SpecError."""
+    declared = document.get("x-session")
+    try:
+        rules = SessionRules(**declared) if declared is not None else SessionRules(DAY)
+    except TypeError:
+        raise SpecError(stem, "x-session", "{seconds: …}, and sliding: true where it is, are expected") from None
+    if type(rules.seconds) is not int or rules.seconds < 1 or type(rules.sliding) is not bool:
+        raise SpecError(stem, "x-session", "seconds is to be a whole number, sliding true or false")
+    return rules
+
+
+def load_module(stem: str, source: Source) -> Any:
+    """Import the module of a contract, which is one of the package `handlers` wherever its file lies.
+
+    Raises SpecError where it cannot be imported, or the package has another of this name.
+    """
+    folder = str(source.handlers.parent)
+    if folder not in handlers.__path__:
+        handlers.__path__.append(folder)
+        importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(f"handlers.{stem}")
+    except SyntaxError as error:
+        raise SpecError(stem, f"{error.filename}, line {error.lineno}", error.msg) from None
+    except ImportError as error:
+        raise SpecError(stem, source.handlers.name, str(error)) from None
+    if Path(str(module.__file__)).resolve() != source.handlers.resolve():
+        raise SpecError(stem, source.handlers.name, f"the name is taken by {module.__file__}")
+    return module
 
 
 def bundle(document: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +225,13 @@ def bundle(document: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
     return bundled
 
 
-def _read(stem: str) -> dict[str, Any]:
-    # Loader is a safe one
-    document: dict[str, Any] = yaml.load((FOLDER / f"{stem}.yaml").read_text("utf-8"), Loader)  # noqa: S506
+def _read(file: Path) -> dict[str, Any]:
+    """Read a file of YAML. Raises SpecError where it is none."""
+    try:
+        document = yaml.load(file.read_text("utf-8"), Loader)  # noqa: S506  # a safe one
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpecError(file.stem, f"line {line}", f"not YAML: {error.problem}") from None
+    if not isinstance(document, dict):
+        raise SpecError(file.stem, "line 1", "an object is expected")
     return document

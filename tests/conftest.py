@@ -35,7 +35,10 @@ from scripts.tools.docs import requirements
 from server.app import create_app
 from server.cli.__main__ import app as rollbook
 from server.settings import Settings, read
+from server.specs import load_contracts
 from tests.postgres import PostgresServer
+
+load_contracts()  # models know of sessions what contracts say
 
 STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
 """Engine under the directory: `sqlite`, or `postgresql` for those tests alone that touch the store."""

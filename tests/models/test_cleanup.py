@@ -27,7 +27,7 @@ def sessions(settings: Settings, register: Callable[..., Account], monkeypatch: 
         RecoveryCode.insert(
             account=alice, channel="sms", recipient="13393922000", digest="", tries=0, expires=clock.now() + 60
         ).execute()
-    later = clock.now() + settings.session_seconds("indexy")
+    later = clock.now() + settings.session_lifetime("indexy")
     monkeypatch.setattr(clock, "now", lambda: later)
     with transaction():
         for number in range(LIVE):

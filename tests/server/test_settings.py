@@ -201,8 +201,8 @@ def test_what_only_looks_like_it_is_refused_by_its_name(environment: dict[str, s
 
 
 def test_numbers_are_cast(environment: dict[str, str]) -> None:
-    settings = read({**environment, "ROLLBOOK_MAX_BODY_BYTES": "2048", "ROLLBOOK_SSO_SESSION_SECONDS": "60"})
-    assert (settings.max_body_bytes, settings.session_seconds("sso")) == (2048, 60)
+    settings = read({**environment, "ROLLBOOK_MAX_BODY_BYTES": "2048", "ROLLBOOK_SESSION_SECONDS": "sso=60"})
+    assert (settings.max_body_bytes, settings.session_lifetime("sso")) == (2048, 60)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,8 @@ def test_numbers_are_cast(environment: dict[str, str]) -> None:
         ("ROLLBOOK_PASSWORD_MIN_LENGTH", "0"),
         ("ROLLBOOK_LOG_LEVEL", "loud"),
         ("ROLLBOOK_DATABASE_URL", "mysql://host/name"),
-        ("ROLLBOOK_SSO_SESSION_SECONDS", "4h"),
+        ("ROLLBOOK_SESSION_SECONDS", "sso=4h"),
+        ("ROLLBOOK_SESSION_SECONDS", "sso=0"),
         ("ROLLBOOK_NO_SUCH_THING", "1"),
         ("ROLLBOOK_DATA", "/proc/nowhere"),
     ],

@@ -31,6 +31,7 @@ from models.secret import digest
 from models.settings import DAY, HOUR, DirectorySettings
 from scripts.tools.bench.place import Place
 from scripts.tools.bench.process import ROOT, plain_environment
+from server.specs import load_contracts
 
 PASSWORD = "correct horse"  # noqa: S105  # that of every account in a store made for measuring
 CONTRACTS = ("annotation", "dbms", "sso", "signed", "indexy")
@@ -170,6 +171,7 @@ def _accounts(count: int) -> Iterator[dict[str, Any]]:
 
 def _sessions(accounts: int) -> Iterator[dict[str, Any]]:
     now = int(time.time())
+    load_contracts()  # they say how long sessions last
     for number in range(1, accounts + 1):
         contract = CONTRACTS[(number - 1) % len(CONTRACTS)]
         yield {
@@ -177,7 +179,7 @@ def _sessions(accounts: int) -> Iterator[dict[str, Any]]:
             "contract": contract,
             "secret_digest": digest(secret(contract, number)),
             "created": now,
-            "expires": now + max(settings.current.session_seconds(contract), DAY) + EXPIRES_AHEAD,
+            "expires": now + max(settings.current.session_lifetime(contract), DAY) + EXPIRES_AHEAD,
         }
 
 

@@ -3,10 +3,12 @@
 from models import settings
 from models.db.database import connect
 from server.settings import read
+from server.specs import load_contracts
 
 
 def open_directory() -> None:
     """Connect to the store and take over the rules; each worker calls this once."""
     current = read()
     settings.apply(current)
+    load_contracts(current)  # they say how long sessions last
     connect(current.database_url)
