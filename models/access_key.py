@@ -4,13 +4,13 @@ import base64
 import hashlib
 import hmac
 import re
-from typing import Self
+from typing import Self, cast
 
 import peewee
 
 from models import clock, keys, secret
 from models.audit.events import Event, note
-from models.db.cached_query import CachedStatement
+from models.db.cached_query import CachedQuery, CachedStatement
 from models.db.database import Model, database
 from models.errors import BadKey, KeyLost, KeyNotFound, KeyTaken
 
@@ -59,7 +59,7 @@ class AccessKey(Model):
         """Find a key. Raises KeyNotFound."""
         key: Self | None = None
         if ACCESSID.fullmatch(accessid):
-            key = cls.get_or_none(cls.accessid == accessid)
+            key = cast(Self | None, BY_ACCESSID.first(accessid))
         if key is None:
             raise KeyNotFound
         database.rely_on(key)
@@ -104,6 +104,7 @@ class AccessKey(Model):
         return accesskey is not None and hmac.compare_digest(sign(accesskey, message).encode(), signature.encode())
 
 
+BY_ACCESSID = CachedQuery(AccessKey, lambda: AccessKey.select().where(AccessKey.accessid == ""))
 IS_GOOD = CachedStatement(
     lambda: database.for_share(
         AccessKey.select(AccessKey.accessid).where(AccessKey.accessid == "", AccessKey.salt == "")

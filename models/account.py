@@ -10,8 +10,9 @@ import peewee
 from models import claims, clock, messages, settings
 from models.account_block import AccountBlock, AccountBlockChange
 from models.audit.events import Event, note, note_refusal
-from models.db.cached_query import CachedQuery
+from models.db.cached_query import CachedInsert, CachedQuery, CachedStatement
 from models.db.database import LastingId, Model, database
+from models.db.transaction import RunAgain
 from models.errors import (
     AccountNotFound,
     EmailTaken,
@@ -95,7 +96,7 @@ class Account(Model):
         if binds_number and is_mobile(username):
             claims.bind(cls, columns)
         with _told_apart():
-            account: Self = cls.create(password_hash=hashed, created=now, updated=now, **columns)
+            account: Self = INSERT.create(password_hash=hashed, created=now, updated=now, **columns)
         AccountBlockChange.add(account.id, 1)
         if holder:
             _tell(holder, "email_taken")
@@ -113,11 +114,8 @@ class Account(Model):
         is right and the username has become another, since it was an address that somebody else proved.
         """
         key = username_key(name)
-        account = BY_USERNAME.first(key)
-        if by_email:
-            found = BY_EMAIL.first(*(2 * [key if account is None else ""]))  # two look-ups always
-            account = account or found
-        if account is None:
+        account = cls.by_login_name(name)
+        if account is None or not (by_email or account.username_key == key):
             hashing.verify_nobody(password)
             _tell_new_username(key, password)
             note_refusal(Event.LOGIN_REFUSED, reason="unknown")  # not what was typed: it may be a password
@@ -130,15 +128,19 @@ class Account(Model):
         if hashing.is_outdated(account.password_hash, password):
             renewed = hashing.hash(password)
             if not account._store_hash(renewed, account.password_hash):
-                return cls.authenticate(name, password, by_email)  # it was renewed or changed meanwhile
+                raise RunAgain  # it was renewed or changed meanwhile; nothing is hashed while the write lock is held
             account.password_hash = renewed
         return account
 
     @classmethod
     def by_login_name(cls, name: str) -> "Account | None":
-        """Return the account that somebody may mean who logs in, if there is one: the same work either way."""
+        """Return the account that somebody may mean who logs in, if there is one: the same work either way.
+
+        Until the unit's transaction begins it is looked up once, for who counts the guesses and for who tries them.
+        """
         key = username_key(name)
-        return BY_LOGIN_NAME.first(key, key, key, key)
+        found: Account | None = database.read_once(("login", key), lambda: BY_LOGIN_NAME.first(*(key,) * LOGIN_KEYS))
+        return found
 
     @classmethod
     def by_id(cls, id: int) -> "Account":
@@ -286,9 +288,7 @@ class Account(Model):
     def _store_hash(self, new: str, old: str) -> bool:
         """Replace the hash unless somebody was faster."""
         database.begin_immediate()
-        kept = (Account.id == self.id) & (Account.password_hash == old)
-        changed = Account.update(password_hash=new, updated=clock.now()).where(kept).execute()
-        return bool(changed)
+        return bool(REHASH.execute(new, clock.now(), self.id, old).rowcount)
 
     def _password_changed(self, keep: Any) -> None:
         self.end_sessions(keep)
@@ -303,14 +303,22 @@ class Account(Model):
 
 BY_ID = CachedQuery(Account, lambda: Account.select().where(Account.id == 0))
 BY_USERNAME = CachedQuery(Account, lambda: Account.select().where(Account.username_key == ""))
-BY_LOGIN_NAME = CachedQuery(
-    Account,
-    lambda: (
-        Account.select()
-        .where((Account.username_key == "") | claims.is_found_by(Account, ""))
-        .order_by((Account.username_key == "").desc())
-    ),
-)
+LOGIN_KEYS = 4
+"""So often is the key of the name said in what follows."""
+
+
+def by_login_name(key: str) -> tuple[Any, Any]:
+    """Return the condition that a name means an account where somebody logs in, and which of two it means."""
+    is_username = Account.username_key == key
+    return is_username | claims.is_found_by(Account, key), is_username.desc()
+
+
+def _login_query() -> Any:
+    condition, order = by_login_name("")
+    return Account.select().where(condition).order_by(order)
+
+
+BY_LOGIN_NAME = CachedQuery(Account, _login_query)
 
 
 def _tell_new_username(key: str, password: str) -> None:
@@ -357,7 +365,10 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-BY_EMAIL = CachedQuery(Account, lambda: Account.select().where(claims.is_found_by(Account, "")))
 BY_FORMER = CachedQuery(
     Account, lambda: Account.select().where(Account.former_key == "").order_by(Account.id.desc()).limit(1)
+)
+INSERT = CachedInsert(Account)
+REHASH = CachedStatement(
+    lambda: Account.update(password_hash="", updated=0).where(Account.id == 0, Account.password_hash == "")
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import peewee
 
+from models.db.cached_query import CachedInsert
 from models.db.database import Model, database
 
 SIZE = 4096
@@ -84,7 +85,10 @@ class AccountBlockChange(Model):
     @classmethod
     def add(cls, account_id: int, number: int) -> None:
         """Note that an account came (1) or went (-1)."""
-        cls.insert(block=account_id // SIZE, accounts=number).execute()
+        CHANGE.create(block=account_id // SIZE, accounts=number)
+
+
+CHANGE = CachedInsert(AccountBlockChange)
 
 
 def _counts() -> Any:

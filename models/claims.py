@@ -4,11 +4,13 @@ It is held loosely until a link or code that was sent there was used, which prov
 proved is one account's. Under the policy `documented` what is shown is one account's, too: so the documents have it.
 """
 
+from functools import cache
 from typing import Any
 
 import peewee
 
 from models import settings
+from models.db.cached_query import CachedStatement
 from models.db.database import database
 from models.errors import EmailTaken, MobileTaken, UsernameTaken
 from models.identifiers import is_email, mobile_key
@@ -32,17 +34,19 @@ def claim(accounts: Any, columns: dict[str, Any], discreet: bool, oneself: Any =
         return None
     database.begin_immediate()
     database.lock_names(*filter(None, (username, email, mobile and f"mobile {mobile}")))  # none must be taken meanwhile
-    others = accounts.select(accounts.email).where(accounts.id != (oneself.id if oneself else 0))
-    if username and others.where(accounts.email_key == username).exists():
+
+    def find(column: str, key: str | None) -> Any:
+        return _other(accounts, column).execute(key, oneself.id if oneself else 0).fetchone() if key else None
+
+    if find("email_key", username):
         raise UsernameTaken
     is_told = not (discreet and settings.current.policy == "guarded")
-    email_holder, mobile_holder = _holders(accounts)
-    holder = others.where(email_holder == email).first() if email else None
-    if is_told and (holder or (email and others.where(accounts.username_key == email).exists())):
+    holder = find(_held("email"), email)
+    if is_told and (holder or find("username_key", email)):
         raise EmailTaken
-    if is_told and mobile and others.where(mobile_holder == mobile).exists():
+    if is_told and find(_held("mobile"), mobile):
         raise MobileTaken
-    return str(holder.email) if holder else None
+    return str(holder[0]) if holder else None
 
 
 def bind(accounts: Any, columns: dict[str, Any]) -> None:
@@ -50,7 +54,7 @@ def bind(accounts: Any, columns: dict[str, Any]) -> None:
     key = mobile_key(columns["username"])
     database.begin_immediate()
     database.lock_names(f"mobile {key}")
-    if not accounts.select(accounts.id).where(_holders(accounts)[1] == key).exists():
+    if _other(accounts, _held("mobile")).execute(key, 0).fetchone() is None:
         columns |= {"mobile": columns["username"], "mobile_key": key}
 
 
@@ -78,8 +82,14 @@ def is_found_by(accounts: Any, email: str) -> Any:
     return (accounts.email_proved == email) | ((accounts.email_key == email) & ~peewee.fn.EXISTS(another))
 
 
-def _holders(accounts: Any) -> tuple[Any, Any]:
-    """Return the columns of the keys of addresses and of numbers that are one account's under the policy in force."""
-    if settings.current.policy == "documented":
-        return accounts.email_key, accounts.mobile_key
-    return accounts.email_proved, accounts.mobile_proved
+def _held(channel: str) -> str:
+    """Return the column of the keys of addresses or numbers that are one account's under the policy in force."""
+    return f"{channel}_key" if settings.current.policy == "documented" else f"{channel}_proved"
+
+
+@cache
+def _other(accounts: Any, column: str) -> CachedStatement:
+    """Return the look-up of the address of another account that has a key."""
+    return CachedStatement(
+        lambda: accounts.select(accounts.email).where(getattr(accounts, column) == "", accounts.id != 0).limit(1)
+    )

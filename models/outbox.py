@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import peewee
 
 from models import clock, settings
+from models.db.cached_query import CachedInsert
 from models.db.database import Model, database, delete_some
 from models.keys import renew_wrapped, unwrap
 from models.settings import DAY, HOUR, MINUTE
@@ -63,14 +64,14 @@ class OutboxMessage(Model):
         """Leave a message for the mailer; a secret in it must be encrypted."""
         database.begin_immediate()
         now = clock.now()
-        cls.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
+        INSERT.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
     @classmethod
     def post_to_nobody(cls, kind: str) -> None:
         """Do the work of `post` for somebody who does not exist, so that time does not tell."""
         database.begin_immediate()
         now = clock.now()
-        cls.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
+        INSERT.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
 
     @classmethod
     def renew(cls) -> int:
@@ -156,3 +157,6 @@ def _pause(attempts: int) -> int:
     """Return the seconds before the next try; by chance up to half as long, so that not all come back at once."""
     longest: int = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
     return longest - secrets.randbelow(longest // 2 + 1)
+
+
+INSERT = CachedInsert(OutboxMessage)

@@ -30,21 +30,20 @@ class Session(Model):
         Raises WrongCredentials when the account was deleted, disabled or given another password meanwhile.
         """
         database.begin_immediate()
-        now = clock.now()
+        now, most = clock.now(), settings.current.max_sessions
         expires = now + settings.current.session_lifetime(contract)
-        try:
-            session = OPEN.one(account.id, contract, digest(secret), now, expires)
-        except peewee.IntegrityError:
-            raise _overtaken(account) from None
-        if not UNCHANGED.execute(account.id, account.password_hash).fetchone():
-            raise _overtaken(account)
-        beyond = account.id, contract, 1, settings.current.max_sessions
-        ended = END_OLDEST.execute(account.id, contract, *beyond).rowcount
-        if ended:
-            note(Event.SESSION_ENDED, account.id, sessions=ended)
+        columns = contract, digest(secret), now, expires
+        row = OPEN.execute(*columns, account.id, account.password_hash, account.id, contract).fetchone()
+        if row is None:
+            note_refusal(Event.LOGIN_REFUSED, account.id, reason="changed")
+            raise WrongCredentials
+        id, others = row
+        if others >= most:
+            ended = END_OLDEST.execute(account.id, contract, account.id, contract, 1, most).rowcount
+            if ended:
+                note(Event.SESSION_ENDED, account.id, sessions=ended)
         note(Event.LOGGED_IN, account.id)
-        session.account = account
-        return session
+        return cls(id=id, account=account, **dict(zip(COLUMNS, columns, strict=True)))
 
     @classmethod
     def find(cls, contract: str, secret: str) -> "Session":
@@ -87,17 +86,8 @@ class Session(Model):
         """
         database.begin_immediate()
         now = clock.now()
-        changed = (
-            cls.update(secret_digest=digest(new), expires=now + settings.current.session_lifetime(contract))
-            .where(
-                cls.secret_digest == digest(old),
-                cls.contract == contract,
-                cls.account == account,
-                cls.expires > now,
-            )
-            .execute()
-        )
-        if not changed:
+        expires = now + settings.current.session_lifetime(contract)
+        if not EXCHANGE.execute(digest(new), expires, digest(old), contract, account.id, now).rowcount:
             raise InvalidSession
 
     def end(self) -> None:
@@ -144,17 +134,23 @@ class Session(Model):
         return Session.secret_digest == self.secret_digest
 
 
-def _overtaken(account: Account) -> WrongCredentials:
-    """Return the refusal of a login whose account was changed meanwhile."""
-    note_refusal(Event.LOGIN_REFUSED, account.id, reason="changed")
-    return WrongCredentials()
-
-
-OPEN = CachedQuery(
-    Session,
-    lambda: Session.insert(account=0, contract="", secret_digest="", created=0, expires=0).returning(Session),
-)
 OTHERS = Session.alias()
+COLUMNS = ("contract", "secret_digest", "created", "expires")
+
+
+def _open() -> Any:
+    """Return what opens a session of an account that is as it was, and counts how many others it has."""
+    unchanged = Account.select(Account.id, *map(peewee.Value, COLUMNS)).where(
+        Account.id == 0, Account.password_hash == "", ~Account.disabled
+    )
+    fields = [Session.account, *(getattr(Session, name) for name in COLUMNS)]
+    others = OTHERS.select(peewee.fn.COUNT(OTHERS.id)).where(
+        OTHERS.account == 0, OTHERS.contract == "", OTHERS.id != Session.id
+    )
+    return Session.insert_from(database.for_share(unchanged), fields).returning(Session.id, others)
+
+
+OPEN = CachedStatement(_open)
 END_OLDEST = CachedStatement(
     lambda: Session.delete().where(
         Session.account == 0,
@@ -167,9 +163,9 @@ END_OLDEST = CachedStatement(
         .offset(0),
     )
 )
-UNCHANGED = CachedStatement(
-    lambda: database.for_share(
-        Account.select(Account.id).where(Account.id == 0, Account.password_hash == "", ~Account.disabled)
+EXCHANGE = CachedStatement(
+    lambda: Session.update(secret_digest="", expires=0).where(
+        Session.secret_digest == "", Session.contract == "", Session.account == 0, Session.expires > 0
     )
 )
 LIVES = CachedStatement(

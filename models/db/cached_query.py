@@ -54,9 +54,12 @@ class CachedQuery(CachedStatement, Generic[Row]):
 
         A miss takes as long as a hit, so that time does not tell who is known.
         """
-        row = self.execute(*values).fetchone()
-        instance = self._from_row(row or self._blank())
-        return instance if row else None
+        return self.instance(self.execute(*values).fetchone() or self._blank())
+
+    def instance(self, row: tuple[Any, ...]) -> Row | None:
+        """Return a row as a model, or nothing where all of it is NULL, after the same work."""
+        instance = self._from_row(row)
+        return None if row[0] is None else instance
 
     def _blank(self) -> tuple[None, ...]:
         others = self.model._meta.fields[self.joined].rel_model._meta.sorted_field_names if self.joined else ()
@@ -73,6 +76,26 @@ class CachedQuery(CachedStatement, Generic[Row]):
             other = self.model._meta.fields[self.joined].rel_model
             instance.__rel__[self.joined] = _fill(other, row[len(names) :])
         return instance
+
+
+class CachedInsert(CachedStatement):
+    """A statement that inserts one row of a model, all its columns but the number that the store gives."""
+
+    def __init__(self, model: Any) -> None:
+        fields = [field for field in model._meta.sorted_fields if not isinstance(field, peewee.AutoField)]
+        self.model = model
+        self.columns = {field.name: None for field in fields} | {
+            field.name: field.default for field in fields if field.default is not None
+        }
+        super().__init__(lambda: model.insert(self.columns).returning(model._meta.primary_key))
+
+    def create(self, **values: Any) -> Any:
+        """Insert a row; return it as a model. What is left out is the column's default, or NULL."""
+        row = self.columns | values
+        if len(row) > len(self.columns):
+            raise ValueError(f"no such columns: {', '.join(row.keys() - self.columns.keys())}")
+        number = self.execute(*row.values()).fetchone()[0]
+        return self.model(**row, **{self.model._meta.primary_key.name: number})
 
 
 def _fill(model: Any, values: tuple[Any, ...]) -> Any:

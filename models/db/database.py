@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import peewee
 
 from models.db.postgres import Postgres
-from models.db.transaction import CONNECTION_ERRORS, Sqlite
+from models.db.transaction import CONNECTION_ERRORS, RunAgain, Sqlite
 
 Result = TypeVar("Result")
 
@@ -141,8 +141,8 @@ def run_transaction(work: Callable[[], Result], durable: bool = True) -> Result:
         try:
             with transaction(durable):
                 return work()
-        except CONNECTION_ERRORS as error:
-            if tried == TRIES or not database.may_be_repeated(error):
+        except (*CONNECTION_ERRORS, RunAgain) as error:
+            if tried == TRIES or not (isinstance(error, RunAgain) or database.may_be_repeated(error)):
                 raise
             sleep(PAUSE_SECONDS * tried)
     raise AssertionError("unreachable")

@@ -29,6 +29,10 @@ class OutsideUnit(Exception):
     """Raised where a request reaches for the store past `run_transaction`: nothing there heals a connection."""
 
 
+class RunAgain(Exception):
+    """Raised by a unit's work that somebody was faster than: it is undone, and `run_transaction` does it anew."""
+
+
 class Credential(Protocol):
     """What a caller was let in by: a session, an access key."""
 
@@ -51,6 +55,8 @@ class State(local):
     """The store could not be reached, or let the unit wait for too long."""
     credentials: tuple[Credential, ...] = ()
     """What the unit's work relies on."""
+    read: dict[Any, Any] | None = None
+    """What the unit has read before its transaction began."""
     last: list[tuple[Callable[[], Any], bool]] | None = None
     """What is to be done last, and whether also where the unit is refused."""
     remaining_seconds: float | None = None
@@ -71,8 +77,8 @@ class Unit:
         state = self.store._transaction
         if state.active and self.store.in_transaction():
             raise RuntimeError("a unit of work in another whose transaction has begun")
-        self.outer = state.active, state.durable, state.credentials, state.last
-        state.active, state.durable, state.credentials, state.last = True, self.durable, (), None
+        self.outer = state.active, state.durable, state.credentials, state.read, state.last
+        state.active, state.durable, state.credentials, state.read, state.last = True, self.durable, (), None, None
         if not self.durable:
             self.store._swap()
         state.commit_sent = state.away = False
@@ -87,7 +93,7 @@ class Unit:
         finally:
             if not self.durable:
                 self.store._swap()
-            state.active, state.durable, state.credentials, state.last = self.outer
+            state.active, state.durable, state.credentials, state.read, state.last = self.outer
         state.commit_sent = False
 
     def _finish(self, error: BaseException | None) -> None:
@@ -184,6 +190,21 @@ class UnitOfWork:
             credential.reread()
         elif self._transaction.active:
             self._transaction.credentials += (credential,)
+
+    def read_once(self: Any, key: Any, read: Callable[[], Result]) -> Result:
+        """Return what is read; in a unit, until its transaction begins, what was read the first time under this key.
+
+        For what is read again, or compared, by whoever writes.
+        """
+        state = self._transaction
+        if not state.active or self.in_transaction():
+            return read()
+        if state.read is None:
+            state.read = {}
+        if key not in state.read:
+            state.read[key] = read()
+        found: Result = state.read[key]
+        return found
 
     def check_begun(self: Any) -> None:
         """Raise NotBegun in a unit whose transaction has not begun: what is written there could not be undone."""

@@ -16,9 +16,11 @@ from limits.strategies import FixedWindowRateLimiter
 
 from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
-from models.rate_counter import RateCounter
+from models.rate_counter import ALL, RateCounter
 
 Result = TypeVar("Result")
+Wanted = list[tuple[str, int, int]]
+"""What is to be counted: key, the most that may be counted under it, seconds of its window."""
 
 PAUSE_SECONDS = 10.0
 """For so long Redis is not asked again once it failed."""
@@ -36,12 +38,22 @@ class DatabaseStorage(Storage):
         """Return what is raised when the store is away."""
         return peewee.PeeweeException
 
+    def take(self, wanted: Wanted) -> tuple[int, float] | None:
+        """Count once under each key; return which one was over its limit, if one was, and when its window ends.
+
+        Whoever asked undoes its transaction then.
+        """
+        taken = RateCounter.add({key: seconds for key, _, seconds in wanted})
+        counts = ((number, *taken[key], most) for number, (key, most, _) in enumerate(wanted))
+        return next(((number, expires) for number, count, expires, most in counts if count > most), None)
+
+    def give_back(self, amounts: dict[str, int]) -> None:
+        """Take back what was counted; ALL clears it."""
+        RateCounter.give_back(amounts)
+
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, and return the count; a negative amount is given back."""
-        if amount < 0:
-            RateCounter.give_back(key, -amount)
-            return 0
-        return RateCounter.add(key, amount, expiry)
+        """Count, and return the count."""
+        return RateCounter.add({key: expiry}, amount)[key][0]
 
     def get(self, key: str) -> int:
         """Return the count."""
@@ -62,7 +74,7 @@ class DatabaseStorage(Storage):
 
     def clear(self, key: str) -> None:
         """Forget one count."""
-        RateCounter.clear(key)
+        RateCounter.give_back({key: ALL})
 
 
 class RateLimitStorage:

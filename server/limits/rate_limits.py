@@ -21,6 +21,7 @@ from models.account import Account
 from models.errors import AccountNotFound, DirectoryError
 from models.identifiers import contact_key, username_key
 from models.known_address import KnownAddress
+from models.rate_counter import ALL
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
@@ -114,27 +115,29 @@ class Ask:
 
     def _find(self, of: str | None) -> Subject:
         """Find whose password is tried; as much work for an account that is not there."""
-        account, named = self._account(of)
+        account, named, seen = self._account(of)
         if account is None:
-            return Subject(f"nobody {named}", 0, "", None, KnownAddress.last_seen(0, self.site))
+            return Subject(f"nobody {named}", 0, "", None, seen)
         who = f"{account.id} {account.password_hash}"
         if self.user is not None and self.user.account.id == account.id:
             return Subject(who, account.id, f"session {self.user.id}", None, clock.now())
-        seen = KnownAddress.last_seen(account.id, self.site)
         known_device = device_cookie.read(self.request, account.id)
         guesser = f"device {known_device}" if known_device else f"address {self.site}" if seen else ""
         return Subject(who, account.id, guesser, known_device, seen)
 
-    def _account(self, of: str | None) -> tuple[Account | None, str]:
+    def _account(self, of: str | None) -> tuple[Account | None, str, int]:
+        """Return the account, or what it was named by, and when it logged in from here."""
         if of is None:
-            return self.user.account, ""
+            return self.user.account, "", 0
         value = self.value(of)
         if not isinstance(value, int):
-            return Account.by_login_name(value), username_key(value)
+            account, seen = KnownAddress.find_login(value, self.site)
+            return account, username_key(value), seen
         try:
-            return Account.by_id(value), ""
+            account = Account.by_id(value)
         except AccountNotFound:
-            return None, str(value)
+            return None, str(value), KnownAddress.last_seen(0, self.site)
+        return account, "", KnownAddress.last_seen(account.id, self.site)
 
 
 class Counted:
@@ -221,25 +224,24 @@ class RateLimitMiddleware(LayerMiddleware, RoutedMiddleware[RateLimitAPI]):
 
 def _take(limiter: FixedWindowRateLimiter, counts: list[Count]) -> FixedWindowRateLimiter:
     """Count a request under all its limits, or under none. Raises TooManyRequests."""
-    for number, count in enumerate(counts, 1):
-        item = count.limit.item
-        taken = limiter.storage.incr(count.key, item.get_expiry())
-        if taken > item.amount:
-            left = limiter.storage.get_expiry(count.key) - clock.now()
-            for one in counts[:number]:
-                limiter.storage.incr(one.key, one.limit.item.get_expiry(), -1)
-            raise TooManyRequests(
-                min(max(1, round(left)), item.get_expiry()), count.limit.name, item.amount, item.get_expiry()
-            )
+    storage: Any = limiter.storage
+    over = storage.take([(key, limit.item.amount, limit.item.get_expiry()) for limit, key, _ in counts])
+    if over:
+        number, expires = over
+        limit = counts[number].limit
+        seconds = limit.item.get_expiry()
+        left = min(max(1, round(expires - clock.now())), seconds)
+        raise TooManyRequests(left, limit.name, limit.item.amount, seconds)
     return limiter
 
 
 def _give_back(limiter: FixedWindowRateLimiter, counts: list[Count]) -> None:
     """Take back the count of a request that did not fail, where only failures count."""
+    amounts: dict[str, int] = {}
     for limit, key, strangers in counts:
         if limit.counts == "failures":
-            limiter.storage.incr(key, limit.item.get_expiry(), -1)
+            amounts[key] = 1
         elif limit.counts == "failures in a row":
-            limiter.storage.clear(key)
-            if strangers != key:
-                limiter.storage.clear(strangers)
+            amounts |= {key: ALL, strangers: ALL}
+    storage: Any = limiter.storage
+    storage.give_back(amounts)

@@ -85,12 +85,12 @@ def test_a_unit_that_only_asks_how_deep_it_is_has_not_begun() -> None:
 def test_a_unit_inside_another_commits_by_itself_before_the_other_begins(register: Callable[..., Account]) -> None:
     with pytest.raises(RuntimeError), transaction():
         with transaction():
-            RateCounter.add("inner", 1, 60)
+            RateCounter.add({"inner": 60})
         register()
         raise RuntimeError
     assert RateCounter.read("inner")[0] == 1
     with pytest.raises(RuntimeError, match="has begun"), transaction():
-        RateCounter.add("outer", 1, 60)
+        RateCounter.add({"outer": 60})
         with transaction():
             pass
 

@@ -61,7 +61,7 @@ def full(settings: Settings, register: Callable[..., Account]) -> Settings:
         AccessKey.create("openapiuser")
         RecoveryCode.send_code("13393922111", lambda code: Notice("", code))
         KnownAddress.note(alice.id, "192.0.2.1")
-        RateCounter.add("a limit", 1, 600)
+        RateCounter.add({"a limit": 600})
     with transaction():
         AccountBlock.purge(1)
     sequence(batch=1)
