@@ -36,7 +36,7 @@ def claim(accounts: Any, columns: dict[str, Any], discreet: bool, oneself: Any =
     database.lock_names(*filter(None, (username, email, mobile and f"mobile {mobile}")))  # none must be taken meanwhile
 
     def find(column: str, key: str | None) -> Any:
-        return _other(accounts, column).execute(key, oneself.id if oneself else 0).fetchone() if key else None
+        return _other(accounts, column).execute(key, oneself.id if oneself else 0, 1).fetchone() if key else None
 
     if find("email_key", username):
         raise UsernameTaken
@@ -54,7 +54,7 @@ def bind(accounts: Any, columns: dict[str, Any]) -> None:
     key = mobile_key(columns["username"])
     database.begin_immediate()
     database.lock_names(f"mobile {key}")
-    if _other(accounts, _held("mobile")).execute(key, 0).fetchone() is None:
+    if _other(accounts, _held("mobile")).execute(key, 0, 1).fetchone() is None:
         columns |= {"mobile": columns["username"], "mobile_key": key}
 
 

@@ -68,12 +68,12 @@ def meanwhile(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         database.close()
         done.append(work)
 
-    def begin_later(self: Any, alone: bool = False) -> None:
+    def begin_later(self: Any, **options: Any) -> None:
         if planned and not self.in_transaction() and self._transaction.active:
             thread = Thread(target=interfere, args=(planned.pop(),))
             thread.start()
             thread.join()
-        begin(self, alone)
+        begin(self, **options)
 
     monkeypatch.setattr(kind, "begin_immediate", begin_later)
     yield planned.append

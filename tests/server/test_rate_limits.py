@@ -22,7 +22,8 @@ from models.known_address import KnownAddress
 from models.rate_counter import RateCounter
 from server.contract.request import Request
 from server.limits import device_cookie
-from tests.conftest import Served
+from server.settings import read
+from tests.conftest import CHEAP, Served
 from tests.limited import INDEXY, RIGHT, WRONG, Limited, World, declared, forget_counts, set_counts
 
 LIMITS = list(declared())
@@ -64,6 +65,7 @@ def two_workers(
     settings = {"ROLLBOOK_RATE_LIMITS": "1", "ROLLBOOK_WORKERS": "2", "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1"}
     server = Served(folder / "data", settings | new_store())
     connect(server.store)
+    directory_settings.apply(read({**CHEAP, "ROLLBOOK_DATA": str(folder / "data")}))  # the key that the server has
     yield server, World()
     server.end(signal.SIGKILL)
     database.close()
