@@ -68,6 +68,8 @@ class Account(Model):
     job = peewee.CharField(max_length=128, null=True)
     school = peewee.CharField(max_length=128, null=True)
     introduct = peewee.CharField(max_length=4096, null=True)
+    foreign_id = peewee.CharField(max_length=255, null=True, index=True)
+    """What another system called it, such as `keycloak:f27826f7-...`."""
     admin = peewee.BooleanField(default=False)
     disabled = peewee.BooleanField(default=False)
     created = peewee.BigIntegerField()

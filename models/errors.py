@@ -13,6 +13,7 @@ DirectoryError
 ├── InvalidSession
 ├── PermissionDenied
 ├── AccountNotFound
+├── AccountAmbiguous
 ├── Taken
 │   ├── UsernameTaken
 │   │   └── UsernameReserved
@@ -114,6 +115,10 @@ class PermissionDenied(DirectoryError):
 
 class AccountNotFound(DirectoryError):
     """Raised when no account has this id or username."""
+
+
+class AccountAmbiguous(DirectoryError):
+    """Raised when what was said names several accounts; the text says which."""
 
 
 class Taken(DirectoryError):

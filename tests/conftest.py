@@ -390,7 +390,11 @@ def operate(
         programs = request.getfixturevalue("postgres").programs
         monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     environment = {**CHEAP, "ROLLBOOK_DATA": str(settings.data), "ROLLBOOK_DATABASE_URL": settings.database_url}
-    return lambda *words, **given: CliRunner(env=environment | given).invoke(rollbook, words)
+
+    def run(*words: str, stdin: bytes = b"", **given: str) -> Result:
+        return CliRunner(env=environment | given).invoke(rollbook, words, input=stdin)
+
+    return run
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def up(migrator: Any, db: Any) -> None:
         job = peewee.CharField(max_length=128, null=True)
         school = peewee.CharField(max_length=128, null=True)
         introduct = peewee.CharField(max_length=4096, null=True)
+        foreign_id = peewee.CharField(max_length=255, null=True, index=True)
         admin = peewee.BooleanField(default=False)
         disabled = peewee.BooleanField(default=False)
         created = peewee.BigIntegerField()

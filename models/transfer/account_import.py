@@ -12,12 +12,16 @@ from models.account_block import SIZE, AccountBlockChange
 from models.db.database import Model, database
 from models.passwords.foreign_hashes import NONE
 
-TEXTS = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
+TEXTS = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct", "foreign_id")
 KEYS = ("email_key", "email_proved", "mobile_key", "mobile_proved", "former_key")
 COLUMNS = ("username", "username_key", "password_hash", *KEYS, *TEXTS, "admin", "disabled")
 """What is taken over as it comes."""
 UNIQUE = {"id": "id", "username_key": "username", "email_proved": "email", "mobile_proved": "mobile"}
 """Columns of which every value is one account's, by their names in a file."""
+
+
+LINES = 500
+"""Staged accounts that are taken out by one statement."""
 
 
 class StagedAccount(Model):
@@ -42,6 +46,7 @@ class StagedAccount(Model):
     job = peewee.TextField(null=True)
     school = peewee.TextField(null=True)
     introduct = peewee.TextField(null=True)
+    foreign_id = peewee.TextField(null=True)
     admin = peewee.BooleanField(default=False)
     disabled = peewee.BooleanField(default=False)
     created = peewee.BigIntegerField(null=True)
@@ -102,6 +107,12 @@ def insert() -> Inserted:
     _count_in(new)
     total, added = StagedAccount.select().count(), StagedAccount.select().where(new).count()
     return Inserted(added, total - added)
+
+
+def leave_out(lines: Sequence[int]) -> None:
+    """Take staged accounts out again, by their lines."""
+    for start in range(0, len(lines), LINES):
+        StagedAccount.delete().where(StagedAccount.line.in_(lines[start : start + LINES])).execute()
 
 
 def conflicts() -> Iterator[tuple[int, str]]:

@@ -1,24 +1,36 @@
 """Accounts: made, looked at, shut, deleted."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from models.account import Account
+from models.account_search import named
 from models.audit.events import Event, note
 from models.db.database import transaction
 from models.departure import delete_account
 from models.migrations import migrate
-from server.cli import account_file, listing, output
+from server.cli import account_file, foreign, listing, output
 from server.cli.failure import Refused
+from server.cli.foreign.options import Options
 from server.cli.output import AsJson
 from server.cli.progress import progress
 from server.cli.store import connected, directory, snapshot
-from server.cli.values import HERE, PasswordStdin, Username, confirm, read_password, valid
+from server.cli.streams import read_file
+from server.cli.values import HERE, Named, PasswordStdin, Username, confirm, read_password, valid
 
-PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct")
+PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct", "foreign_id")
 COLUMNS = ("id", "username", "display_name", "email", "mobile", "admin", "disabled", "created")
+
+
+class SaltOrder(StrEnum):
+    """How a table put salt and password together."""
+
+    FIRST = "salt+password"
+    LAST = "password+salt"
+
 
 app = typer.Typer(help="Make, list, shut, delete, export and import accounts.", rich_markup_mode=None)
 
@@ -69,34 +81,34 @@ def list_accounts(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(username: Username, as_json: AsJson = False) -> None:
+def show(account: Named, as_json: AsJson = False) -> None:
     """Show all that is known of an account, but for its password."""
     with snapshot():
-        account = Account.by_username(username)
-    output.say(_record(account), as_json)
+        found = named(account)
+    output.say(_record(found), as_json)
 
 
 @app.command()
-def disable(username: Username, as_json: AsJson = False) -> None:
+def disable(account: Named, as_json: AsJson = False) -> None:
     """Keep an account from logging in, and end its sessions in all contracts."""
     with directory():
-        account = Account.by_username(username)
-        account.disable()
-    output.say(_record(account), as_json, f"{account.username} is disabled")
+        found = named(account)
+        found.disable()
+    output.say(_record(found), as_json, f"{found.username} is disabled")
 
 
 @app.command()
-def enable(username: Username, as_json: AsJson = False) -> None:
+def enable(account: Named, as_json: AsJson = False) -> None:
     """Let a disabled account log in again."""
     with directory():
-        account = Account.by_username(username)
-        account.enable()
-    output.say(_record(account), as_json, f"{account.username} is enabled")
+        found = named(account)
+        found.enable()
+    output.say(_record(found), as_json, f"{found.username} is enabled")
 
 
 @app.command()
 def delete(
-    username: Username,
+    account: Named,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -109,16 +121,16 @@ def delete(
       rollbook account delete zhangsan --yes
     """
     with directory():
-        account = Account.by_username(username)
+        found = named(account)
         if not yes:
-            confirm(f"Delete {output.printable(account.username)} (id {account.id})?")
-        delete_account(account)
-    record = {"id": account.id, "username": account.username, "deleted": True}
-    output.say(record, as_json, f"{account.username} is deleted")
+            confirm(f"Delete {output.printable(found.username)} (id {found.id})?")
+        delete_account(found)
+    record = {"id": found.id, "username": found.username, "deleted": True}
+    output.say(record, as_json, f"{found.username} is deleted")
 
 
 @app.command()
-def set_password(username: Username, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
+def set_password(account: Named, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
     """Give an account a new password, and end its sessions in all contracts.
 
     \b
@@ -127,9 +139,9 @@ def set_password(username: Username, password_stdin: PasswordStdin = False, as_j
       rollbook account set-password zhangsan --password-stdin < password.txt
     """
     with directory():
-        account = Account.by_username(username)
-        account.set_password(read_password(password_stdin))
-    output.say(_record(account), as_json, f"{account.username} has a new password")
+        found = named(account)
+        found.set_password(read_password(password_stdin))
+    output.say(_record(found), as_json, f"{found.username} has a new password")
 
 
 @app.command("export")
@@ -157,9 +169,31 @@ def export_accounts(
 
 @app.command("import")
 def import_accounts(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", allow_dash=True, help="JSON Lines, or as --from says.")],
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SYSTEM",
+            callback=foreign.named,
+            autocompletion=lambda: list(foreign.SYSTEMS),
+            help=f"One of {', '.join(foreign.SYSTEMS)}.",
+        ),
+    ] = None,
+    hash_config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Firebase: the password hash parameters of the console.")
+    ] = None,
+    salt_order: Annotated[
+        SaltOrder, typer.Option(help="Tables with a column for the salt: in which order both were hashed.")
+    ] = SaltOrder.FIRST,
+    keep_ids: Annotated[
+        bool, typer.Option("--keep-ids", help="The numbers of the old accounts are those of the new ones.")
+    ] = False,
     refused: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write which lines are refused, and why.")
+    ] = None,
+    skip_refused: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="As --refused, and take over all the others.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -175,19 +209,27 @@ def import_accounts(
     operator guide lists; Argon2id takes its place at the first login.
 
     \b
-    Example:
+    Examples:
       rollbook account import accounts.jsonl --refused refused.txt
+      rollbook account import realm.json --from keycloak --skip-refused left-out.txt
+      rollbook account import users.json --from firebase --hash-config parameters.txt
     """
-    with connected(), progress("Importing") as report:
+    options = Options(HERE / hash_config if hash_config else None, salt_order, keep_ids)
+    with connected(), read_file(file) as source, progress("Importing") as report:
         migrate()
-        admitted, refusals = account_file.bring_in(HERE / file, report)
+        entries = foreign.entries(source, system, options) if system else account_file.lines(source)
+        admitted, refusals = account_file.bring_in(entries, report, skips=skip_refused is not None)
+    noted = skip_refused or refused
+    if noted:
+        (HERE / noted).write_text("".join(f"line {line}: {reason}\n" for line, reason in refusals), "utf-8")
     if admitted is None:
-        if refused:
-            (HERE / refused).write_text("".join(f"line {line}: {reason}\n" for line, reason in refusals))
         first = f"{file}: line {refusals[0].line}: {refusals[0].reason}"
         raise Refused(f"{first} (and {len(refusals) - 1} more)" if refusals[1:] else first)
     words = f"{admitted.added} accounts were added, {admitted.known} were there already"
-    output.say({"added": admitted.added, "there": admitted.known}, as_json, words)
+    if refusals:
+        words += f", {len(refusals)} were left out: {noted}"
+    record = {"added": admitted.added, "there": admitted.known, "left_out": len(refusals)}
+    output.say(record, as_json, words)
 
 
 def _record(account: Account) -> dict[str, Any]:

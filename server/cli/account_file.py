@@ -1,7 +1,7 @@
 """Accounts as a file: JSON Lines, one account each, with password hashes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from server.cli.values import schema
 from server.contract.validation import compile_schema
 
 Report = Callable[[int], None]
+Entry = tuple[int, Any]
+"""The number of a line, and the line, or what it says."""
 
 LONGEST_LINE = 65_536
 """Bytes; the longest account takes some 35,000."""
@@ -44,6 +46,7 @@ TYPES = {
     "school": "School",
     "introduct": "Introduct",
 }
+FOREIGN_ID = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"}
 LARGEST_ID = 2**53 - 2**32
 """Whoever registers later gets a number beyond it, and clients read numbers up to 2**53 only."""
 LINE: dict[str, Any] = {
@@ -58,6 +61,7 @@ LINE: dict[str, Any] = {
         "email_proved": {"type": "boolean"},
         "mobile_proved": {"type": "boolean"},
         "former_username": schema("Username"),
+        "foreign_id": {**FOREIGN_ID, "nullable": True},
         "admin": {"type": "boolean"},
         "disabled": {"type": "boolean"},
         "created": TIME,
@@ -96,22 +100,25 @@ def save(file: Path, replace: bool, report: Report) -> int:
     return number
 
 
-def bring_in(file: Path, report: Report) -> tuple[Inserted | None, list[Refusal]]:
-    """Take over all accounts of a file, or none; return how many, or else what is wrong with which lines.
+def bring_in(entries: Iterable[Entry], report: Report, skips: bool = False) -> tuple[Inserted | None, list[Refusal]]:
+    """Take over all accounts, or none; return how many, or else what is wrong with which lines.
 
+    skips: take over those that can be, and return what is wrong with the others as well.
     Raises Refused when somebody was faster with one of the accounts.
     """
     refused: list[Refusal] = []
-    with account_import.staged(_rows(file, refused, report)):
+    with account_import.staged(_rows(entries, refused, report)):
         try:
             with suppress(_Undone), transaction():
-                refused += [Refusal(*conflict) for conflict in account_import.conflicts()]
-                if refused:
+                conflicts = [Refusal(*conflict) for conflict in account_import.conflicts()]
+                refused += conflicts
+                if refused and not skips:
                     raise _Undone
+                account_import.leave_out(sorted({line for line, _ in conflicts}))
                 inserted = account_import.insert()
                 if inserted.added:
                     note(Event.IMPORTED, what="accounts", rows=inserted.added)
-                return inserted, []
+                return inserted, sorted(refused)
         except peewee.IntegrityError:
             raise Refused("one of the accounts was made by somebody else meanwhile: run it again") from None
     return None, sorted(refused)
@@ -121,34 +128,44 @@ class _Undone(Exception):
     """Raised to leave a unit of work without a change."""
 
 
-def _rows(file: Path, refused: list[Refusal], report: Report) -> Iterator[dict[str, Any]]:
-    """Yield the accounts of a file as columns; note the lines that cannot be taken over."""
-    with file.open("rb") as lines:
+def lines(file: Path) -> Iterator[Entry]:
+    """Yield the lines of a file of ours, as they are."""
+    with file.open("rb") as opened:
         number = 0
-        while line := lines.readline(LONGEST_LINE):
+        while line := opened.readline(LONGEST_LINE):
             number += 1
-            try:
-                yield _columns(line) | {"line": number}
-            except (_Wrong, BadHash) as error:
-                refused.append(Refusal(number, f"password: {error}" if isinstance(error, BadHash) else str(error)))
+            yield number, line
             if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
                 return  # what follows is no line of its own
-            if number % BATCH == 0:
-                report(BATCH)
+
+
+def _rows(entries: Iterable[Entry], refused: list[Refusal], report: Report) -> Iterator[dict[str, Any]]:
+    """Yield accounts as columns; note those that cannot be taken over."""
+    for number, entry in entries:
+        try:
+            yield _columns(_parse(entry) if isinstance(entry, bytes) else entry) | {"line": number}
+        except (_Wrong, BadHash) as error:
+            refused.append(Refusal(number, f"password: {error}" if isinstance(error, BadHash) else str(error)))
+        if number % BATCH == 0:
+            report(BATCH)
 
 
 class _Wrong(Exception):
     """Raised when a line is no account; the text says why."""
 
 
-def _columns(line: bytes) -> dict[str, Any]:
-    """Return a line as columns. Raises _Wrong, BadHash."""
+def _parse(line: bytes) -> Any:
+    """Return what a line says. Raises _Wrong."""
     if len(line) == LONGEST_LINE:
         raise _Wrong(f"longer than {LONGEST_LINE} bytes")
     try:
-        given = orjson.loads(line)
+        return orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise _Wrong(f"not JSON: {error.msg}") from None
+
+
+def _columns(given: Any) -> dict[str, Any]:
+    """Return an account as columns. Raises _Wrong, BadHash."""
     wrong = _check(given)
     if wrong:
         raise _Wrong(wrong)

@@ -8,17 +8,18 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from models.account import Account
+from models.account_search import BY_ID, named
 from models.audit import verification
 from models.audit.chain import AuditEvent, AuditHead
 from models.audit.events import Event, note
 from models.audit.lanes import PendingEvent, SealedEvent
 from models.audit.verification import Finding, Point, Tail
+from models.errors import AccountNotFound
 from server.cli import output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
-from server.cli.values import HERE, valid
+from server.cli.values import HERE, NamedOption
 
 COLUMNS = ("id", "created", "event", "count", "account", "actor", "contract", "address", "detail")
 
@@ -38,10 +39,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="Gets one JSON object
 
 @app.command("list")
 def list_events(
-    account: Annotated[
-        str | None,
-        typer.Option(metavar="ACCOUNT", callback=valid("Username"), help="Only what concerns this id or username."),
-    ] = None,
+    account: NamedOption = None,
     event: Annotated[Event | None, typer.Option(help="Only events of this kind.")] = None,
     last: Annotated[int, typer.Option(metavar="N", min=1, help="So many of the newest.")] = 100,
     as_json: AsJson = False,
@@ -120,7 +118,13 @@ def export(
 
 def _id(account: str) -> int:
     """Return the id of an account, which need not be there any more."""
-    return int(account) if account.isascii() and account.isdigit() else Account.by_username(account).id
+    digits = account.removeprefix(BY_ID)
+    try:
+        return int(named(account).id)
+    except AccountNotFound:
+        if not (digits.isascii() and digits.isdigit()):
+            raise
+        return int(digits)
 
 
 def _say(found: Finding, tail: Tail, as_json: bool) -> None:

@@ -5,20 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from models.account import Account
+from models.account_search import named
 from models.audit.events import Event, note
 from models.project import Project
 from server.cli import graph, listing, output
 from server.cli.output import AsJson
 from server.cli.progress import progress
 from server.cli.store import directory, snapshot
-from server.cli.values import HERE, valid
+from server.cli.values import HERE, printable_name, valid
 
 COLUMNS = ("id", "name", "owner", "members", "entities", "relations", "created")
 
 Id = Annotated[int, typer.Argument(metavar="ID", callback=valid("ProjectId"), help="Number of the project.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", callback=valid("ProjectName"), help="Name of the project.")]
-Owner = Annotated[str, typer.Option(metavar="USERNAME", callback=valid("Username"), help="Owner of the project.")]
+Owner = Annotated[str, typer.Option(metavar="ACCOUNT", callback=printable_name, help="Owner of the project.")]
 
 app = typer.Typer(help="Bring projects in, take them out, list them.", rich_markup_mode=None)
 
@@ -47,7 +47,7 @@ def import_project(
     nodes = graph.read(HERE / entities)
     edges = graph.read(HERE / triads) if triads else []
     with directory(), progress("Importing", len(nodes) + len(edges)) as report:
-        project = Project.import_graph(name, Account.by_username(owner), nodes, edges, report)
+        project = Project.import_graph(name, named(owner), nodes, edges, report)
     record = {"id": project.id, "name": name, "owner": owner, "entities": len(nodes), "relations": len(edges)}
     output.say(record, as_json, str(project.id))
 

@@ -4,26 +4,22 @@ from typing import Annotated, Any
 
 import typer
 
-from models.account import Account
+from models.account_search import named
 from models.errors import InvalidSession
 from models.session import Session
 from server.cli import listing, output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
-from server.cli.values import valid
+from server.cli.values import NamedOption
 
 COLUMNS = ("id", "account", "username", "contract", "created", "expires")
-
-Owner = Annotated[
-    str | None, typer.Option("--account", metavar="USERNAME", callback=valid("Username"), help="All of this account.")
-]
 
 app = typer.Typer(help="See who is logged in, end sessions.", rich_markup_mode=None)
 
 
 @app.command("list")
-def list_sessions(account: Owner = None, as_json: AsJson = False) -> None:
+def list_sessions(account: NamedOption = None, as_json: AsJson = False) -> None:
     """List the live sessions of all contracts in order of id.
 
     \b
@@ -31,14 +27,14 @@ def list_sessions(account: Owner = None, as_json: AsJson = False) -> None:
       rollbook session list --account zhangsan
     """
     with snapshot():
-        owner = Account.by_username(account) if account else None
+        owner = named(account) if account else None
         output.say_all(map(_record, listing.sessions(owner)), as_json, COLUMNS)
 
 
 @app.command()
 def end(
     ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", min=1, help="Numbers of sessions.")] = None,
-    account: Owner = None,
+    account: NamedOption = None,
     as_json: AsJson = False,
 ) -> None:
     """End sessions, by their numbers or all of an account: their tokens and cookies are worth nothing from now on.
@@ -52,7 +48,7 @@ def end(
         raise typer.BadParameter("name sessions by ID, or an account by --account")
     with directory():
         if account:
-            ended = Session.end_all(Account.by_username(account))
+            ended = Session.end_all(named(account))
         else:
             found = [_find(id) for id in dict.fromkeys(ids or ())]
             ended = len(found)

@@ -15,6 +15,8 @@ from server.specs import FOLDER, Loader
 
 HERE = os.environ.get("INVOKED_FROM", "")
 """Folder in which the operator stands; `scripts/rollbook` leaves it."""
+LONGEST_NAME = 300
+"""Characters of whatever names an account."""
 LONGEST_INPUT = 2_048
 """Bytes of stdin that are read as a secret: more than any secret has."""
 
@@ -28,7 +30,7 @@ def schema(type_name: str) -> dict[str, Any]:
 
 
 @cache
-def _check(type_name: str) -> Check:
+def checker(type_name: str) -> Check:
     """Compile a value type; what does not match its pattern is told in the type's own words."""
     type = schema(type_name)
     in_limits = compile_schema({name: value for name, value in type.items() if name != "pattern"})
@@ -50,12 +52,19 @@ def valid(type_name: str) -> Callable[[Any], Any]:
     """Return what lets a value of this type pass, and refuses others by the name of their option."""
 
     def callback(value: Any) -> Any:
-        wrong = None if value is None else _check(type_name)(value)
+        wrong = None if value is None else checker(type_name)(value)
         if wrong:
             raise typer.BadParameter(wrong)
         return value
 
     return callback
+
+
+def printable_name(text: str | None) -> str | None:
+    """Let pass what may name an account. Raises BadParameter."""
+    if text is not None and not (0 < len(text) <= LONGEST_NAME and text.isprintable()):
+        raise typer.BadParameter("names no account")
+    return text
 
 
 def read_password(from_stdin: bool) -> str:
@@ -65,7 +74,7 @@ def read_password(from_stdin: bool) -> str:
     else:
         _need_terminal("--password-stdin")
         password = typer.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
-    wrong = _check("Password")(password)
+    wrong = checker("Password")(password)
     if wrong:
         raise Refused(f"password: {wrong}")
     return password
@@ -94,6 +103,18 @@ def _need_terminal(instead: str) -> None:
 
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", callback=valid("Username"), help="Login name.")]
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="ACCOUNT", callback=printable_name, help="Id, username, e-mail address, mobile number or foreign id."
+    ),
+]
+NamedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--account", metavar="ACCOUNT", callback=printable_name, help="Only what concerns this account, however named."
+    ),
+]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from stdin, without its last newline.")
 ]

@@ -35,6 +35,7 @@ WHOLE = {
     "job": "教授",
     "school": "武汉大学",
     "introduct": "…",
+    "foreign_id": "keycloak:f27826f7-6ec1-4283-822f-10e0c51a9089",
     "admin": True,
     "disabled": False,
     "created": "2018-01-26T07:33:04Z",

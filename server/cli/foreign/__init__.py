@@ -1,0 +1,88 @@
+"""Systems that people leave, by name; one module for each, and one list."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import typer
+
+from server.cli.failure import Refused
+from server.cli.foreign import django, firebase, keycloak, kratos, pocketbase, supabase
+from server.cli.foreign.options import Options
+from server.cli.foreign.person import Given
+from server.cli.foreign.source import Source
+from server.cli.foreign.table import Table
+from server.cli.foreign.usernames import Usernames
+
+
+class System(Protocol):
+    """A module of this folder."""
+
+    WHAT: str
+
+    def fits(self, source: Source) -> bool:
+        """Tell whether the file looks like it."""
+
+    def read(self, source: Source, options: Options) -> Iterator[Given]:
+        """Yield its people as accounts."""
+
+
+SYSTEMS: dict[str, Any] = {
+    "kratos": kratos,
+    "keycloak": keycloak,
+    "django": django,
+    "supabase": supabase,
+    "pocketbase": pocketbase,
+    "firebase": firebase,
+    "beego": Table("beego: its table user, from a database, a dump or CSV", "user"),
+    "egg": Table("egg: its table users, from a database, a dump or CSV", "users"),
+    "csv": Table("CSV or TSV with a line of names"),
+}
+"""In the order in which a file is recognized: those that say least of themselves come last."""
+
+
+def named(name: str | None) -> str | None:
+    """Let the name of a system pass. Raises BadParameter for another."""
+    if name is not None and name not in SYSTEMS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(SYSTEMS)}")
+    return name
+
+
+def entries(file: Path, name: str, options: Options) -> Iterator[tuple[int, Given]]:
+    """Yield the accounts of a file that another system left, each with its place. Raises Refused for another's file."""
+    source, system = Source(file), SYSTEMS[name]
+    if not system.fits(source):
+        raise Refused(f"{file}: does not look like {name}{_guess(source)}")
+    usernames = Usernames(_people(system, source, options))
+    for number, given in enumerate(_people(system, source, options), 1):
+        foreign_id = given.get("foreign_id")
+        if foreign_id is not None:
+            given["foreign_id"] = f"{name}:{foreign_id}"
+            if options.keeps_ids:
+                if not foreign_id.isdecimal():
+                    raise Refused(f"--keep-ids: {name} has ids that are no numbers")
+                given["id"] = int(foreign_id)
+        made = {} if "username" in given else usernames.make(given)
+        yield number, given | made
+
+
+def _people(system: System, source: Source, options: Options) -> Iterator[Given]:
+    """Yield the people of a file. Raises Refused for a record that is not as the system writes it."""
+    number = 0
+    try:
+        for given in system.read(source, options):
+            yield given
+            number += 1
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Refused(f"{source.file}: record {number + 1} is of another form ({type(error).__name__})") from None
+
+
+def _guess(source: Source) -> str:
+    """Say what the file looks like instead."""
+    found = next((other for other, system in SYSTEMS.items() if system.fits(source)), None)
+    if found:
+        return f", but like {found}: --from {found}"
+    tables = ", ".join(sorted(source.tables)[:5])
+    seen = f"tables {tables}" if tables else ", ".join(sorted(chain(source.keys))[:5])
+    return f", nor like any system that is known; in it are {seen or 'no records'}"
