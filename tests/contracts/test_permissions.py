@@ -298,6 +298,13 @@ def test_who_gets_through_is_who_the_table_says(client: TestClient, policy: str,
 
 def _variants(operation: Operation) -> Iterator[tuple[str, set[str]]]:
     """Yield each action of an operation (empty where it has none) with all that its requests name."""
+    acts = operation.declared.get("x-action", {})
+    if "requires" in acts:
+        if "without" in acts:
+            yield "", set()
+        for action, required in acts["requires"].items():
+            yield action, {*required, *acts.get("allows", {}).get(action, ())} & NAMING
+        return
     always: set[str] = set()
     choices: dict[str, set[str]] = {}
     bodies = operation.declared.get("requestBody", {}).get("content", {}).values()

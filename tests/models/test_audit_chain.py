@@ -146,7 +146,11 @@ def test_a_takeover_by_code_does_not_look_like_a_plain_change_of_password(regist
     code = OutboxMessage.get().text
     start = end()
     run_transaction(lambda: RecoveryCode.redeem_code("13393922000", code, SECRET))
-    assert recorded(start) == [("password_changed", alice.id, {}), ("recovered", alice.id, {"channel": "mobile"})]
+    assert recorded(start) == [
+        ("address_proved", alice.id, {"channel": "mobile"}),
+        ("password_changed", alice.id, {}),
+        ("recovered", alice.id, {"channel": "mobile"}),
+    ]
 
 
 def test_a_code_that_another_was_faster_to_use_goes_on_record_as_refused(
