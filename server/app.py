@@ -22,7 +22,7 @@ from server.contract.operation import OperationMiddleware
 from server.contract.request_validation import RequestValidationMiddleware
 from server.contract.response_validation import ResponseValidationMiddleware, Writers
 from server.contract.routing import RoutingMiddleware
-from server.contract.security import ApiKey, SecurityMiddleware
+from server.contract.security import SecurityMiddleware
 from server.docs.pages import pages
 from server.jobs.cleanup import Cleanup
 from server.jobs.delivery.transports import transports
@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
         partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
         partial(RoutingMiddleware, settings=settings),
         partial(OperationMiddleware, settings=settings, executors=executors),  # below here all runs in one hop
-        partial(SecurityMiddleware, origins=OriginPolicy(settings.origins)),
+        partial(SecurityMiddleware, origins=OriginPolicy(settings.origins), settings=settings),
         partial(RequestValidationMiddleware, settings=settings),
         partial(AuthorizationMiddleware, policy=settings.policy),
         partial(RateLimitMiddleware, settings=settings, storage=RateLimitStorage(settings.rate_limit_url)),
@@ -94,7 +94,6 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
         lifespan=lifespan,
         middlewares=stack,
         validate_responses=settings.validate_responses,
-        security_map={"apiKey": ApiKey},
     )
     for contract in contracts:
         app.add_api(contract.document, name=contract.stem, resolver=RelativeResolver(f"handlers.{contract.stem}"))

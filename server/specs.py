@@ -14,6 +14,7 @@ import yaml
 import handlers
 from models import settings as directory
 from models.settings import DAY, SessionRules
+from server.contract.credentials import FUNCTIONS, find_function
 from server.settings import SettingError, Settings
 
 FOLDER = Path(__file__).parents[1] / "specs"
@@ -89,7 +90,7 @@ class Contract:
         return media_type
 
 
-SERVER_ONLY = {"x-apikeyInfoFunc", "x-session", "x-headers", "x-failure-media-type", "x-device-cookie"}
+SERVER_ONLY = {*FUNCTIONS.values(), "x-session", "x-headers", "x-failure-media-type", "x-device-cookie"}
 """Words of the specs that say nothing to who reads or calls."""
 
 
@@ -165,6 +166,11 @@ def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
                 raise SpecError(stem, f"paths {path} {method}", reason)
     if not callable(getattr(module, "fail", None)):
         raise SpecError(stem, source.handlers.name, "fail(error), which returns a body and a status, is missing")
+    for name, scheme in document["components"].get("securitySchemes", {}).items():
+        try:
+            find_function(scheme)
+        except ValueError as error:
+            raise SpecError(stem, f"components securitySchemes {name}", str(error)) from None
     directory.sessions[stem] = _session_rules(stem, document)
     return Contract(stem, document, module.fail, source)
 

@@ -28,7 +28,7 @@ def _fault() -> str:
 
 def _break() -> None:
     """Have errors quote all that the client sent, as those of libraries do."""
-    make, functions = authorization.AuthorizationAPI.make_operation, security.get_function_from_name
+    make, functions = authorization.AuthorizationAPI.make_operation, security.find_function
 
     def act_or_fail(self: Any, operation: Any) -> Any:
         step, writers = make(self, operation), self.next_app.app.options["writers"]
@@ -46,8 +46,8 @@ def _break() -> None:
 
         return fail
 
-    def ask_or_fail(name: str) -> Any:
-        function = functions(name)
+    def ask_or_fail(scheme: Any) -> Any:
+        function = functions(scheme)
 
         @wraps(function)
         def fail(value: str, **options: Any) -> Any:
@@ -58,7 +58,7 @@ def _break() -> None:
         return fail
 
     authorization.AuthorizationAPI.make_operation = act_or_fail  # type: ignore[method-assign]
-    security.get_function_from_name = ask_or_fail
+    security.find_function = ask_or_fail
 
 
 def _leak() -> None:

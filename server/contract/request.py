@@ -66,6 +66,8 @@ class Request:
     """The body, parsed."""
     user: Any = None
     """The session of the caller, if it has one."""
+    credential: str | None = None
+    """What the client sent by which it was known; of `basic` the username."""
     client: Any = None
     """The access key that the request is signed with, if any."""
     refused: Exception | None = None

@@ -92,7 +92,7 @@ class ResponseValidationAPI(LayerAPI, connexion.ResponseValidationAPI):
         self.writers[operation.operation_id] = writer
         reply, function = writer.reply, operation.function
         wanted = inspect.signature(function).parameters
-        takes_user = "user" in wanted
+        takes_user, takes_credential = "user" in wanted, "credential" in wanted
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
         def act(request: Request) -> Reply:
@@ -100,6 +100,8 @@ class ResponseValidationAPI(LayerAPI, connexion.ResponseValidationAPI):
             arguments = {name: given[name] for name in given if takes_all or name in wanted}
             if takes_user:
                 arguments["user"] = request.user
+            if takes_credential:
+                arguments["credential"] = request.credential
             return reply(function(**arguments))
 
         return act

@@ -6,15 +6,16 @@ from typing import Any
 from connexion.lifecycle import ConnexionRequest
 from connexion.middleware import security as connexion
 from connexion.operations import AbstractOperation
-from connexion.security import ApiKeySecurityHandler, SecurityHandlerFactory
-from connexion.utils import get_function_from_name, inspect_function_arguments
+from connexion.utils import inspect_function_arguments
 
 from handlers.exceptions import Unauthorized
 from models.errors import InvalidSession
+from server.contract.credentials import Read, find_function, reader
 from server.contract.csrf import OriginPolicy
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.request import Request
 from server.contract.response import Reply
+from server.settings import Settings
 
 NOT_ACCEPTED = (Unauthorized, InvalidSession)
 """After these the next of several alternatives is tried; every other refusal is final."""
@@ -25,39 +26,23 @@ Verify = Callable[[Request], Found | None]
 """Returns who calls; None where the credential is not there. Raises what the security function raises."""
 
 
-class ApiKey(ApiKeySecurityHandler):
-    """Connexion's API key as a plain function: nothing is to be waited for but the store."""
+def _verify(scheme: dict[str, Any], read: Read) -> Verify:
+    """Return what checks a scheme for a request: a plain function, since nothing is to be waited for but the store."""
+    function = find_function(scheme)
+    takes_request = "request" in inspect_function_arguments(function)[0]
 
-    def get_fn(self, security_scheme: dict[str, Any], required_scopes: Any) -> Verify:
-        """Return what checks this scheme for a request."""
-        function = get_function_from_name(security_scheme[self.security_definition_key])
-        takes_request = "request" in inspect_function_arguments(function)[0]
-        read = _reader(security_scheme)
+    def verify(request: Request) -> Found | None:
+        credential = read(request)
+        if credential is None:
+            return None
+        options = {"request": ConnexionRequest(request.scope)} if takes_request else {}
+        found: Found | None = function(*credential, **options)
+        if found is None:
+            raise Unauthorized  # so Connexion has it
+        request.credential = credential[0]
+        return found
 
-        def verify(request: Request) -> Found | None:
-            value = read(request)
-            if value is None:
-                return None
-            options = {"request": ConnexionRequest(request.scope)} if takes_request else {}
-            found: Found | None = function(value, **options)
-            if found is None:
-                raise Unauthorized  # so Connexion has it
-            return found
-
-        return verify
-
-
-def _reader(security_scheme: dict[str, Any]) -> Callable[[Request], str | None]:
-    """Return what takes the credential from a request; a repeated one is refused, unless the first counts."""
-    name: str = security_scheme["name"]
-    key = name.lower().encode()
-    first = security_scheme.get("x-repeated") == "first"
-    readers: dict[str, Callable[[Request], str | None]] = {
-        "query": lambda request: request.query.one(name, first),
-        "header": lambda request: request.header(key),
-        "cookie": lambda request: request.cookie(name),
-    }
-    return readers[security_scheme["in"]]
+    return verify
 
 
 def _all(verifies: list[Verify]) -> Verify:
@@ -83,7 +68,10 @@ def _nobody(request: Request) -> Found:
 class SecurityOperation(connexion.SecurityOperation):
     """The security requirement of one operation."""
 
-    security_handler_factory: SecurityHandlerFactory
+    def __init__(self, *args: Any, body: dict[str, Any], settings: Settings, **options: Any) -> None:
+        self.body = body
+        self.settings = settings
+        super().__init__(*args, **options)
 
     def _get_verification_fn(self) -> Callable[[Request], None] | None:
         """Return what finds out who calls; None where nobody is asked.
@@ -111,8 +99,8 @@ class SecurityOperation(connexion.SecurityOperation):
         return verify
 
     def _alternative(self, requirement: dict[str, list[str]]) -> Verify:
-        parse = self.security_handler_factory.parse_security_scheme
-        verifies: list[Any] = [parse(self.security_schemes[name], scopes) for name, scopes in requirement.items()]
+        schemes = [self.security_schemes[name] for name in requirement]
+        verifies = [_verify(scheme, reader(scheme, self.body, self.settings)) for scheme in schemes]
         if not verifies:
             return _nobody
         return verifies[0] if len(verifies) == 1 else _all(verifies)
@@ -121,14 +109,20 @@ class SecurityOperation(connexion.SecurityOperation):
 class SecurityAPI(LayerAPI, connexion.SecurityAPI):
     """The security requirements of one contract."""
 
-    def __init__(self, *args: Any, origins: OriginPolicy, **options: Any) -> None:
+    def __init__(self, *args: Any, origins: OriginPolicy, settings: Settings, **options: Any) -> None:
         self.origins = origins
+        self.settings = settings
         super().__init__(*args, **options)
 
     def make_operation(self, operation: AbstractOperation) -> Step:
         """Return what lets in who may come in."""
-        asked = SecurityOperation.from_operation(
-            operation, next_app=self.next_app, security_handler_factory=self.security_handler_factory
+        asked = SecurityOperation(
+            next_app=self.next_app,
+            security_handler_factory=self.security_handler_factory,
+            security=operation.security,
+            security_schemes=operation.security_schemes,
+            body=operation.request_body,
+            settings=self.settings,
         )
         step, verify = self.next_step(operation), asked.verification_fn
         if verify:

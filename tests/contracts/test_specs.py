@@ -12,6 +12,7 @@ import yaml
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 import models
+from server.contract.credentials import find_function
 from server.contract.validation import compile_schema, merge
 from server.specs import FOLDER, load_contracts
 
@@ -115,7 +116,7 @@ def test_every_operation_has_its_function_and_every_function_its_operation(stem:
     }
     acts = {name for table in vars(module).values() if isinstance(table, dict) for name in map(_name, table.values())}
     schemes = CONTRACTS[stem]["components"]["securitySchemes"].values()
-    callers = {name for scheme in schemes for name in [scheme["x-apikeyInfoFunc"].rpartition(".")[2]]}
+    callers = {find_function(scheme).__name__ for scheme in schemes}
     assert answering - acts - callers - {"fail"} == set(declared)
 
 
@@ -256,8 +257,7 @@ def test_every_security_requirement_names_a_scheme_with_its_function(stem: str) 
         assert "security" in operation, (path, method)
         for requirement in operation["security"]:
             for name in requirement:
-                module, _, function = schemes[name]["x-apikeyInfoFunc"].rpartition(".")
-                assert callable(getattr(import_module(module), function))
+                assert callable(find_function(schemes[name]))
 
 
 def test_passwords_are_known_as_such_wherever_they_are_sent() -> None:
