@@ -147,7 +147,7 @@ class Account(Model):
     @classmethod
     def by_id(cls, id: int) -> "Account":
         """Find an account by its id. Raises AccountNotFound."""
-        return _known(BY_ID.first(id) if 0 < id <= LARGEST_ID else None)
+        return _known(database.read_once((cls, id), lambda: BY_ID.first(id)) if 0 < id <= LARGEST_ID else None)
 
     @classmethod
     def by_id_to_prove(cls, id: int, password: str) -> "Account":

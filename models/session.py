@@ -57,6 +57,7 @@ class Session(Model):
         if settings.sessions[contract].sliding:
             session._slide()
         database.rely_on(session)
+        database.read_once((Account, session.account.id), lambda: session.account)
         return session
 
     def reread(self) -> None:
