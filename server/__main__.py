@@ -3,15 +3,17 @@
 import gc
 import logging
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import peewee
+from connexion import ConnexionMiddleware
 from gunicorn.app.base import BaseApplication
 
 from models.db.database import connect, database, reason
 from models.migrations import StoreTooNew, migrate
 from models.settings import apply
-from server.app import create_app
+from server.app import Layer, create_app
 from server.connection.public_url import check_path
 from server.connection.worker import Worker
 from server.docs.pages import PATHS
@@ -29,8 +31,9 @@ log = logging.getLogger("rollbook")
 class Gunicorn(BaseApplication):
     """Gunicorn, configured by the settings and nothing else."""
 
-    def __init__(self, settings: Settings, metrics: "Metrics | None") -> None:
+    def __init__(self, settings: Settings, app: ConnexionMiddleware, metrics: "Metrics | None") -> None:
         self.settings = settings
+        self.app = app
         self.metrics = metrics
         super().__init__()
 
@@ -61,11 +64,10 @@ class Gunicorn(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Build the application in the master, before workers are forked."""
-        app = create_app(self.settings, self.metrics)
+        """Return the application, in the master, before workers are forked."""
         gc.collect()
         gc.freeze()  # what lives as long as the process is not searched again: that would stop all requests for 100 ms
-        return app
+        return self.app
 
 
 def _metrics(settings: Settings) -> "Metrics":
@@ -96,8 +98,8 @@ def check_public_path(settings: Settings) -> None:
         raise SettingError(f"ROLLBOOK_PUBLIC_URL: {error}") from None
 
 
-def main() -> None:
-    """Serve until told to stop; a wrong setting ends with one line."""
+def main(layers: Sequence[Layer] = ()) -> None:
+    """Serve until told to stop; a wrong setting ends with one line. layers: as of `create_app`."""
     try:
         settings = read()
         check_public_path(settings)
@@ -107,6 +109,7 @@ def main() -> None:
         migrate()
         database.close()  # a connection must not be carried through a fork
         metrics = _metrics(settings) if settings.metrics_bind else None
+        app = create_app(settings, metrics, layers)
     except (SettingError, StoreTooNew, ValueError) as error:
         sys.exit(f"rollbook: {error}")
     except OSError as error:
@@ -118,7 +121,7 @@ def main() -> None:
     print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
     for contract in load_contracts(settings):
         print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
-    Gunicorn(settings, metrics).run()
+    Gunicorn(settings, app, metrics).run()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """The application: every contract of `specs/` over one directory."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connexion import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.resolver import RelativeResolver
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from models.db.database import connect
 from models.passwords import guesses
@@ -34,7 +34,6 @@ from server.limits.rate_limits import RateLimitMiddleware
 from server.settings import Settings, read
 from server.specs import load_contracts
 from server.telemetry.access_log import AccessLog, AccessLogMiddleware
-from server.telemetry.contract_coverage import ContractCoverage
 
 CORS: dict[str, Any] = {
     "allow_credentials": True,
@@ -47,9 +46,17 @@ CORS: dict[str, Any] = {
 if TYPE_CHECKING:
     from server.telemetry.metrics import Metrics  # loads its library, which few servers need
 
+Layer = Callable[[ASGIApp], ASGIApp]
+"""Wraps an application."""
 
-def create_app(settings: Settings | None = None, metrics: "Metrics | None" = None) -> ConnexionMiddleware:
-    """Build the ASGI application. The store must have been migrated."""
+
+def create_app(
+    settings: Settings | None = None, metrics: "Metrics | None" = None, layers: Sequence[Layer] = ()
+) -> ConnexionMiddleware:
+    """Build the ASGI application. The store must have been migrated.
+
+    layers: of whoever looks on, such as tests; each sees all requests and answers. Raises SpecError.
+    """
     settings = settings or read()
     apply(settings)
     connect(settings.database_url)
@@ -77,7 +84,7 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
     writers: Writers = {}
     stack: list[Any] = [
         partial(AccessLogMiddleware, access_log=access_log),
-        *([partial(ContractCoverage, file=Path(settings.contract_coverage))] if settings.contract_coverage else []),
+        *layers,
         *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
         partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
         partial(RoutingMiddleware, settings=settings),
@@ -97,6 +104,8 @@ def create_app(settings: Settings | None = None, metrics: "Metrics | None" = Non
     )
     for contract in contracts:
         app.add_api(contract.document, name=contract.stem, resolver=RelativeResolver(f"handlers.{contract.stem}"))
+    # Connexion waits for the first request; so workers share it, and what is wrong with a spec ends the start
+    app.app, app.middleware_stack = app._build_middleware_stack()
     return app
 
 

@@ -73,7 +73,6 @@ class Settings(DirectorySettings):
     hash_deadline_seconds: int = 5
     retry_after_seconds: int = 1
     validate_responses: bool = True
-    contract_coverage: str = ""
     mail_from: str = "rollbook@localhost"
     smtp_url: str = field(default="", repr=False)
     sms_webhook_url: str = field(default="", repr=False)

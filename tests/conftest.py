@@ -31,6 +31,7 @@ from models.db.database import connect, database, transaction
 from models.db.postgres import Postgres
 from models.db.transaction import Sqlite
 from models.migrations import migrate
+from scripts.tools import contract_coverage as coverage_tool
 from scripts.tools.docs import requirements
 from server.app import create_app
 from server.cli.__main__ import app as rollbook
@@ -58,12 +59,13 @@ CHEAP = {
 
 
 class Served:
-    """A server of its own, started as the operator starts it.
+    """A server of its own, started as the operator starts it but for the layer that notes what it answers.
 
+    script: what starts it instead.
     url: where it answers. store: address of its store. log: all that it wrote so far.
     """
 
-    def __init__(self, data: Path, environment: dict[str, str], script: str = "scripts/serve") -> None:
+    def __init__(self, data: Path, environment: dict[str, str], script: str = "") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         TOUCHED.add(data)
@@ -74,7 +76,11 @@ class Served:
         settings = {"ROLLBOOK_DATA": str(data), "ROLLBOOK_BIND": f"127.0.0.1:{port}", **environment}
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [ROOT / script], env=os.environ | CHEAP | settings, stdout=output, stderr=subprocess.STDOUT
+                [ROOT / script] if script else coverage_tool.serve_command(),
+                cwd=ROOT,
+                env=os.environ | CHEAP | settings,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         while not self._answers():
             assert self.process.poll() is None, self.log
@@ -212,8 +218,7 @@ def contract_coverage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
     file = tmp_path_factory.mktemp("contract_coverage") / "contract_coverage.jsonl"
     file.touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLBOOK_CONTRACT_COVERAGE", str(file))
-        patch.setitem(CHEAP, "ROLLBOOK_CONTRACT_COVERAGE", str(file))
+        patch.setenv(coverage_tool.FILE, str(file))
         yield file
 
 
@@ -306,7 +311,7 @@ def apps(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
             data = str(tmp_path_factory.mktemp(policy))
             store = {"ROLLBOOK_DATABASE_URL": request.getfixturevalue("postgres").url} if engine == "postgresql" else {}
             settings = read({**CHEAP, **store, "ROLLBOOK_DATA": data, "ROLLBOOK_POLICY": policy, **environment})
-            built[policy, str(environment)] = create_app(settings), settings
+            built[policy, str(environment)] = create_app(settings, layers=coverage_tool.layers()), settings
         return built[policy, str(environment)]
 
     return app

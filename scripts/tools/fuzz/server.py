@@ -13,6 +13,8 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from scripts.tools import contract_coverage
+
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 30
 
@@ -29,11 +31,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.data = folder / "data"
         self.output = folder / "server.log"
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("ROLLBOOK_") or name == "ROLLBOOK_CONTRACT_COVERAGE"
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
         self.environment = inherited | {
             "ROLLBOOK_ARGON2_TIME_COST": "1",
             "ROLLBOOK_ARGON2_MEMORY_KIB": "8",
@@ -47,8 +45,8 @@ class Server:
     def __enter__(self) -> Self:
         """Start, and wait until it answers."""
         with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "server"],
+            self.process = subprocess.Popen(  # noqa: S603  # the project's own command
+                contract_coverage.serve_command(),
                 cwd=ROOT,
                 env=self.environment,
                 stdout=output,

@@ -1,16 +1,25 @@
-"""What was really answered: a line for every answer of a contract, where `ROLLBOOK_CONTRACT_COVERAGE` names a file.
+"""What was really answered: a line for every answer of a contract, in the file that `CONTRACT_COVERAGE` names.
 
-For tests, which hold it against the specs (`tests/contracts/test_contract_coverage.py`). Nothing that a client sent
-is written down but the name of its action, once that was found to be one of the contract's.
+For tests, which hold it against the specs (`tests/contracts/test_contract_coverage.py`) and start their servers so:
+`python -m scripts.tools.contract_coverage`. Nothing that a client sent is written down but the name of its action,
+once that was found to be one of the contract's.
 """
 
+import os
+import sys
+from functools import partial
 from pathlib import Path
 
 import orjson
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.__main__ import main
+from server.app import Layer
 from server.contract.request import REQUEST, Request
+
+FILE = "CONTRACT_COVERAGE"
+"""Variable of the environment."""
 
 
 class ContractCoverage:
@@ -42,3 +51,18 @@ class ContractCoverage:
         }
         with self.file.open("ab", buffering=0) as file:
             file.write(orjson.dumps(entry) + b"\n")
+
+
+def layers() -> list[Layer]:
+    """Return the layer that notes answers, where a file is named."""
+    file = os.environ.get(FILE)
+    return [partial(ContractCoverage, file=Path(file))] if file else []
+
+
+def serve_command() -> list[str]:
+    """Return what starts a server whose answers are noted, where a file is named."""
+    return [sys.executable, "-m", "scripts.tools.contract_coverage" if os.environ.get(FILE) else "server"]
+
+
+if __name__ == "__main__":
+    main(layers())
