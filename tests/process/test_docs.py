@@ -56,25 +56,29 @@ JSON_TO_STDOUT = (
     "data:text/javascript,const log = console.log;"
     "console.log = (...values) => log(...values.map((v) => typeof v === 'string' ? v : JSON.stringify(v)))"
 )
-DELIVERED = [("*.json", r"\b\d{6}\b"), ("*.eml", r"(?<=code=)\w+")]
-"""What a person reads in the messages, in the order in which the snippets ask for it."""
+SMS, MAILED_LINK, MAILED_CODE = ("*.json", r"\b\d{6}\b"), ("*.eml", r"(?<=code=)\w+"), ("*.eml", r"(?<![=\w])\w{32}\b")
+DELIVERED = {"dbms": [MAILED_CODE], "indexy": [SMS, MAILED_LINK, MAILED_CODE, SMS]}
+"""What a person reads in the messages, in the order in which the snippets of a contract ask for it."""
 
 
 class Person(threading.Thread):
     """Who sits at the keyboard: waits for messages and types what they say."""
 
-    def __init__(self, outbox: Path, keyboard: Any) -> None:
+    def __init__(self, stem: str, outbox: Path, keyboard: Any) -> None:
         super().__init__(daemon=True)
+        self.awaited = DELIVERED.get(stem, [])
+        self.typed: set[str] = set()
         self.outbox = outbox
         self.keyboard = keyboard
         self.leaves = threading.Event()
 
     def run(self) -> None:
         """Type a line for each message."""
-        for kind, wanted in DELIVERED:
+        for kind, wanted in self.awaited:
             while not (code := self.find(kind, wanted)):
                 if self.leaves.wait(0.05):
                     return
+            self.typed.add(code)
             with suppress(BrokenPipeError):
                 self.keyboard.write(f"{code}\n")
                 self.keyboard.flush()
@@ -82,7 +86,7 @@ class Person(threading.Thread):
     def find(self, kind: str, wanted: str) -> str | None:
         """Return what is wanted of the messages of a kind; others, such as notices to owners, do without it."""
         found = (re.search(wanted, message.read_text("utf-8")) for message in self.outbox.glob(kind))
-        return next((code[0] for code in found if code), None)
+        return next((code[0] for code in found if code and code[0] not in self.typed), None)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +113,7 @@ def run_sheet(
         environment = os.environ | operated[1]
         parts = [sheet.prelude(language), *(snippet.code[language.name] for snippet in sheet.snippets)]
         code = f"\n{BETWEEN[language.name]}\n".join(parts).replace(BASE, server.url)
-        output, errors = run_code(code, language, folder, environment)
+        output, errors = run_code(code, language, folder, environment, sheet.reader.stem)
     finally:
         server.end(signal.SIGKILL)
     texts = [text.strip() for text in output.split(f"\n{MARK}")[1:]]
@@ -136,7 +140,9 @@ def operate(lines: str, data: Path) -> dict[str, str]:
     return dict(zip(names, ran.stdout.split(MARK)[1:], strict=True))
 
 
-def run_code(code: str, language: Language, folder: Path, environment: dict[str, str]) -> tuple[str, str]:
+def run_code(
+    code: str, language: Language, folder: Path, environment: dict[str, str], stem: str = ""
+) -> tuple[str, str]:
     """Run code as a reader would; return what it printed on both streams."""
     file, output, errors = (folder / name for name in (f"snippets.{language.ending}", "output", "errors"))
     file.write_text(code)
@@ -156,7 +162,7 @@ def run_code(code: str, language: Language, folder: Path, environment: dict[str,
             stderr=err,
             text=True,
         )
-        person = Person(folder / "data/outbox", process.stdin)
+        person = Person(stem, folder / "data/outbox", process.stdin)
         person.start()
         try:
             process.wait(60)

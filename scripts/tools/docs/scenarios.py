@@ -51,14 +51,42 @@ class Scenario:
     prelude: dict[str, str] = field(default_factory=dict)
 
 
-TOKEN = Var("token")
+ASK = """\
+import { createInterface } from "node:readline/promises";
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface(process.stdin, process.stdout);
+  const line = await terminal.question(question);
+  terminal.close();
+  return line;
+}
+"""
+"""TypeScript that asks a person."""
+
+TOKEN, CODE = Var("token"), Var("code")
 
 DBMS = Scenario(
     varies={"id", "token"},
+    prelude={
+        "typescript": f"""\
+{ASK}
+const base = "http://127.0.0.1:8000";
+let query: URLSearchParams, response: Response, answer: any, token: string, code: string;
+""",
+    },
     steps=[
         Step("register"),
         Step("log_in", "by_username", keep={"token": "/token"}),
         Step("find", "by_username"),
+        Step("request_confirmation", "by_username"),
+        Step(
+            "confirm_email",
+            "by_username",
+            given={"email": "user@xyz.com", "code": CODE},
+            asks={"code": "The code in the mail: "},
+            tells="it ends all sessions",
+        ),
+        Step("log_in", "by_username", keep={"token": "/token"}),
         Step("update", "by_username", tells="the new password ends all other sessions"),
         Step("check_login", given={"username": "TestUser", "token": TOKEN}, keep={"token": "/token"}),
         Step("log_out"),
@@ -223,23 +251,15 @@ const wangwu = await logIn("wangwu");
     ],
 )
 
-ID, CODE = Var("id"), Var("code")
+ID = Var("id")
 MOBILE = "13393922xxx"
 INDEXY = Scenario(
     varies={"id"},
     prelude={
-        "typescript": """\
-import { createInterface } from "node:readline/promises";
-
+        "typescript": f"""\
+{ASK}
 const base = "http://127.0.0.1:8000/indexy-api/api/v1";
 let query: URLSearchParams, response: Response, answer: any, id: number, code: string;
-
-async function ask(question: string): Promise<string> {
-  const terminal = createInterface(process.stdin, process.stdout);
-  const line = await terminal.question(question);
-  terminal.close();
-  return line;
-}
 """,
     },
     steps=[
@@ -259,6 +279,14 @@ async function ask(question: string): Promise<string> {
         Step("recover_by_email"),
         Step("show_reset_form", given={"code": CODE}, asks={"code": "What follows code= in the mail: "}),
         Step("reset_password", given={"code": CODE}),
+        Step("request_email_confirmation", given={"id": ID}),
+        Step("confirm_email", given={"id": ID, "code": CODE}, asks={"code": "The code in the mail: "}),
+        Step("request_mobile_confirmation", given={"id": ID, "mobile": MOBILE}),
+        Step(
+            "confirm_mobile",
+            given={"id": ID, "mobile": MOBILE, "msCaptcha": CODE},
+            asks={"code": "The code in the message: "},
+        ),
         Step("delete", given={"id": ID}),
     ],
 )
