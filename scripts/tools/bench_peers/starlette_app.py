@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from handlers import _sso_token
 from handlers.exceptions import Unauthorized
+from handlers.indexy import FIELDS
 from models.account import Account
 from models.errors import AccountNotFound, InvalidSession
 from models.session import Session
@@ -37,6 +38,24 @@ async def find(request: Request) -> Response:
     return answer({"id": account.id, "email": account.email or "", "username": account.username})
 
 
+async def own_data(request: Request) -> Response:
+    """Show the caller."""
+    account = Session.find("annotation", request.cookies.get("sessionid", "")).account
+    return answer({"ret": 0, "user_name": account.shown_name, "user_id": account.username})
+
+
+async def list_accounts(request: Request) -> Response:
+    """List accounts, the newest first."""
+    query = request.query_params
+    page, size = int(query.get("page", 0)), int(query.get("size", 10))
+    accounts = Account.page([("id", "desc")], offset=page * size, limit=size)
+    rows = []
+    for account in accounts:
+        values = {field: getattr(account, column) for field, column in FIELDS.items()}
+        rows.append({field: value for field, value in values.items() if value is not None})
+    return answer({"payload": {"count": Account.count(), "rows": rows}, "success": True})
+
+
 async def refuse(request: Request, error: Exception) -> Response:
     """Turn away who has no live token."""
     return answer({"code": "token_err", "message": "token已失效", "data": None}, 401)
@@ -48,6 +67,11 @@ async def miss(request: Request, error: Exception) -> Response:
 
 
 app = Starlette(
-    routes=[Route("/v1/auth", check_login), Route("/user/{id_or_username}", find)],
+    routes=[
+        Route("/v1/auth", check_login),
+        Route("/user/other", own_data),
+        Route("/user/{id_or_username}", find),
+        Route("/indexy-api/api/v1/users", list_accounts),
+    ],
     exception_handlers={InvalidSession: refuse, Unauthorized: refuse, AccountNotFound: miss},
 )
