@@ -117,18 +117,18 @@ def transaction(durable: bool = True) -> Any:
 
     durable: what it commits survives a power cut.
     """
-    return database.request_transaction(durable)
+    return database.obj.request_transaction(durable)
 
 
 def timeout(seconds: float, work: Callable[[], Result]) -> Result:
     """Do a request's work, of which the store may take so many seconds, however many statements that are."""
-    result: Result = database.timeout(seconds, work)
+    result: Result = database.obj.timeout(seconds, work)
     return result
 
 
 def at_once(work: Callable[[], Result]) -> Result:
     """Do a request's work without waiting for others; where they are in the way, it fails, and `is_busy` tells."""
-    result: Result = database.at_once(work)
+    result: Result = database.obj.at_once(work)
     return result
 
 

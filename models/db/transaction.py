@@ -88,7 +88,7 @@ class Unit:
         try:
             if isinstance(error, CONNECTION_ERRORS):
                 self.store._abandon(error)
-            else:
+            elif error or state.last or state.away or self.store.in_transaction():  # most only read: 1 µs
                 self._finish(error)
         finally:
             if not self.durable:

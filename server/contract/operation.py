@@ -38,10 +38,11 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         request: Request = scope[REQUEST]
-        try:
-            request.body = await read_body(request, receive, self.most_body)
-        except ProtocolError as error:
-            request.unread = error  # told in its turn: first of all, who calls
+        if request.has_body:
+            try:
+                request.body = await read_body(request, receive, self.most_body)
+            except ProtocolError as error:
+                request.unread = error  # told in its turn: first of all, who calls
         hashes = self.hashes is not None and self.hashes(request)
         work = partial(self.perform, request)
         done = self.executors.run(work, hashes=True) if hashes else self.executors.look_up(work)

@@ -110,15 +110,16 @@ class Request:
             self._cookies = cookie_parser(header) if header else {}
         return self._cookies.get(name)
 
+    @property
+    def has_body(self) -> bool:
+        """Tell whether a body was announced."""
+        return b"content-length" in self.headers or b"transfer-encoding" in self.headers
+
 
 async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     """Read the body of a request, up to a limit in bytes. Raises ContentTooLarge, BadRequest if cut short."""
-    headers = request.headers
-    length = headers.get(b"content-length")
-    if length is None:
-        if b"transfer-encoding" not in headers:
-            return b""
-    elif length.isdigit() and int(length) > limit:
+    length = request.headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
         raise ContentTooLarge(f"at most {limit} bytes are read")
     parts: list[bytes] = []
     size = 0

@@ -96,8 +96,8 @@ class ResponseValidationAPI(LayerAPI, connexion.ResponseValidationAPI):
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
 
         def act(request: Request) -> Reply:
-            given = request.arguments or {}
-            arguments = {name: given[name] for name in given if takes_all or name in wanted}
+            given = request.arguments
+            arguments = {name: given[name] for name in given if takes_all or name in wanted} if given else {}
             if takes_user:
                 arguments["user"] = request.user
             if takes_credential:

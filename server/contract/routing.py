@@ -1,6 +1,7 @@
 """Which operation a path means."""
 
 import re
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -95,8 +96,8 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
             places = " and ".join(f"{one.contract}.{one.operation}" for one in (other, route))
             raise SpecError(route.contract, f"paths {route.path} {method.lower()}", f"claimed twice, by {places}")
 
-    def match(self, scope: Scope) -> tuple[Methods, tuple[str, ...]] | None:
-        """Return the methods of a path that is known, and the values of its parameters."""
+    def match(self, scope: Scope) -> tuple[Methods, tuple[str, ...]]:
+        """Return the methods of a path, none where it is not known, and the values of its parameters."""
         found = self.concrete.get(scope["path"])
         if found:
             return found, ()
@@ -106,37 +107,33 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
             if matched:
                 # bytes that are not UTF-8 stay to be seen, so that the operation refuses them in its own words
                 return methods, tuple(unquote(value, errors="surrogateescape") for value in matched.groups())
-        return None
+        return {}, ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route a request. Raises ServiceUnavailable, MethodNotAllowed, UriTooLong, HeadersTooLarge."""
         if scope["type"] == "http":
             request: Request = scope[REQUEST]
-            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = NOWHERE
-            matched = self.match(scope)
-            if matched:
-                methods, values = matched
-                route = methods.get(scope["method"])
+            methods, values = self.match(scope)
+            route = methods.get(scope["method"])
+            if methods:
                 request.contract = (route or next(iter(methods.values()))).contract
             if self.refuses_forwarded:
-                refuse_forwarded(scope)
+                refuse_forwarded(request.headers)
             self._measure(scope)
-            if matched:
-                if route is None:
-                    raise MethodNotAllowed(allow=sorted(methods))
-                request.operation, request.path = route.operation, route.path
+            context = NOWHERE
+            if route:
+                request.operation, request.path, context = route.operation, route.path, route.context
                 if values:
                     request.path_params = dict(zip(route.names, values, strict=True))
-                scope["extensions"][ROUTING_CONTEXT] = route.context
+            elif methods:
+                raise MethodNotAllowed(allow=sorted(methods))
+            scope.setdefault("extensions", {})[ROUTING_CONTEXT] = context
         await self.app(scope, receive, send)
 
     def _measure(self, scope: Scope) -> None:
         """Refuse what is too large, in the words of the contract whose path it is."""
         if len(scope.get("query_string", b"")) + len(scope.get("raw_path", b"")) > self.most_url:
             raise UriTooLong
-        size = 0
-        headers = scope.get("headers", ())
-        for name, value in headers:
-            size += len(name) + len(value)
-        if size > self.most_head or len(headers) > self.most_headers:
+        headers = scope["headers"]
+        if len(headers) > self.most_headers or sum(map(len, chain.from_iterable(headers))) > self.most_head:
             raise HeadersTooLarge

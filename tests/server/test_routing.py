@@ -36,7 +36,6 @@ def _table(*contracts: Contract) -> RoutingMiddleware:
 
 def _operation(table: RoutingMiddleware, method: str, path: str, raw_path: bytes = b"") -> str:
     found = table.match({"path": path, "raw_path": raw_path or path.encode()})
-    assert found
     operation: str = found[0][method].context["operation_id"]
     return operation
 
@@ -54,9 +53,8 @@ def test_a_concrete_path_wins_over_a_template_in_both_mount_orders(order: tuple[
 def test_an_encoded_slash_stays_inside_its_segment() -> None:
     table = _table(CONTRACTS["dbms"])
     found = table.match({"path": "/user/a/b", "raw_path": b"/user/a%2Fb"})
-    assert found
     assert found[1] == ("a/b",)
-    assert table.match({"path": "/user/a/b", "raw_path": b"/user/a/b"}) is None
+    assert not table.match({"path": "/user/a/b", "raw_path": b"/user/a/b"})[0]
 
 
 @pytest.mark.anyio

@@ -23,9 +23,9 @@ from scripts.tools.bench.fill import Store
 from scripts.tools.bench.load import Request
 from scripts.tools.bench.place import Places
 from scripts.tools.bench.process import ROOT, WrongAnswerError, plain_environment
-from scripts.tools.bench.servers import CHECK, FIND, LIST, OURS, OWN_DATA, THEIRS, Operation, rollbook_operations
+from scripts.tools.bench.servers import CHECK, FIND, LIST, MOST, OURS, OWN_DATA, THEIRS, Operation, rollbook_operations
 
-WARM_UP, COUNT = 300, 500
+WARM_UP, COUNT = MOST, MOST
 ROLLBOOK = "rollbook"
 MODULES = {name: f"scripts.tools.bench_peers.{name}_app" for name in ("starlette", "fastapi", "connexion")}
 OPERATIONS = (CHECK, FIND, OWN_DATA, LIST)

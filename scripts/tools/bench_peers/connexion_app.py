@@ -19,7 +19,6 @@ from models.errors import DirectoryError
 from scripts.tools.bench_peers.directory import open_directory
 from server.specs import load_contracts
 
-
 CONTRACTS = ("dbms", "annotation", "sso", "indexy")
 """In this order: of those at one base path, the last whose router knows the path has the request."""
 
