@@ -3,6 +3,7 @@
 from models.access_key import AccessKey
 from models.account import Account
 from models.account_block import AccountBlock, AccountBlockChange
+from models.account_field import AccountField
 from models.audit.chain import AuditEvent, AuditHead
 from models.audit.lanes import PendingEvent
 from models.friendship import FriendApplication, Friendship
@@ -17,6 +18,7 @@ TABLES = [
     Account,
     AccountBlock,
     AccountBlockChange,
+    AccountField,
     Session,
     KnownAddress,
     RateCounter,

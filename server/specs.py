@@ -12,15 +12,18 @@ from urllib.parse import urlsplit
 import yaml
 
 import handlers
+from models import account_field
 from models import settings as directory
 from models.settings import DAY, SessionRules
 from server.contract.credentials import FUNCTIONS, find_function
+from server.contract.validation import merge
 from server.settings import SettingError, Settings
 
 FOLDER = Path(__file__).parents[1] / "specs"
 COMMON = "common.yaml#/components/schemas/"
 LOCAL = "#/components/schemas/"
 JOURNEY = ".journey.yaml"
+FIELD = re.compile(r"\w{1,64}")
 STEM = re.compile("[a-z][a-z0-9_]{0,15}")
 """Names of contracts: of files, of modules, and in the store."""
 
@@ -78,6 +81,12 @@ class Contract:
         return {**public, "servers": [absolute, *relative]}
 
     @property
+    def account_fields(self) -> dict[str, dict[str, Any]]:
+        """Return the schemas of what the contract keeps of an account beyond its columns, by name."""
+        fields: dict[str, dict[str, Any]] = self.document.get("x-account-fields", {})
+        return fields
+
+    @property
     def headers(self) -> dict[str, str]:
         """Return the headers of every answer."""
         headers: dict[str, str] = self.document.get("x-headers", {})
@@ -90,7 +99,14 @@ class Contract:
         return media_type
 
 
-SERVER_ONLY = {*FUNCTIONS.values(), "x-session", "x-headers", "x-failure-media-type", "x-device-cookie"}
+SERVER_ONLY = {
+    *FUNCTIONS.values(),
+    "x-session",
+    "x-account-fields",
+    "x-headers",
+    "x-failure-media-type",
+    "x-device-cookie",
+}
 """Words of the specs that say nothing to who reads or calls."""
 
 
@@ -171,8 +187,18 @@ def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
             find_function(scheme)
         except ValueError as error:
             raise SpecError(stem, f"components securitySchemes {name}", str(error)) from None
+    contract = Contract(stem, document, module.fail, source)
     directory.sessions[stem] = _session_rules(stem, document)
-    return Contract(stem, document, module.fail, source)
+    account_field.declared[stem] = {name: _longest(stem, name, s) for name, s in contract.account_fields.items()}
+    return contract
+
+
+def _longest(stem: str, name: str, schema: dict[str, Any]) -> int:
+    """Return how many characters a field of `x-account-fields` may have. Raises SpecError."""
+    longest = merge(schema).get("maxLength") if isinstance(schema, dict) else None
+    if type(longest) is not int or merge(schema).get("type") != "string" or not FIELD.fullmatch(name):
+        raise SpecError(stem, f"x-account-fields {name}", "a name, with a schema of type string and a maxLength")
+    return longest
 
 
 def _session_rules(stem: str, document: dict[str, Any]) -> SessionRules:

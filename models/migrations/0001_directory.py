@@ -57,6 +57,16 @@ def up(migrator: Any, db: Any) -> None:
         block = peewee.BigIntegerField()
         accounts = peewee.IntegerField()
 
+    class AccountField(Table):
+        id = peewee.BigAutoField()
+        account = peewee.ForeignKeyField(Account, backref="+", index=False, on_delete="CASCADE")
+        contract = peewee.CharField(max_length=16)
+        name = peewee.CharField(max_length=64)
+        value = peewee.TextField()
+
+        class Meta:
+            indexes = ((("account", "contract", "name"), True),)
+
     class RateCounter(Table):
         key = peewee.CharField(max_length=128, primary_key=True)
         count = peewee.IntegerField()
@@ -213,6 +223,7 @@ def up(migrator: Any, db: Any) -> None:
             Session,
             AccountBlock,
             AccountBlockChange,
+            AccountField,
             RateCounter,
             KnownAddress,
             AccessKey,

@@ -1,5 +1,6 @@
 """Accounts that come from elsewhere, many at once: all or none, and each once however often they come."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import peewee
 from models import clock
 from models.account import Account
 from models.account_block import SIZE, AccountBlockChange
+from models.account_field import AccountField
 from models.db.database import Model, database
 from models.passwords.foreign_hashes import NONE
 
@@ -51,6 +53,8 @@ class StagedAccount(Model):
     disabled = peewee.BooleanField(default=False)
     created = peewee.BigIntegerField(null=True)
     updated = peewee.BigIntegerField(null=True)
+    fields = peewee.TextField(null=True)
+    """What contracts keep of it, as JSON: contract -> name -> value."""
     known = peewee.BooleanField(default=False)
     """Is in the directory already."""
 
@@ -105,6 +109,7 @@ def insert() -> Inserted:
     others = StagedAccount.select(*values).where(new, StagedAccount.id.is_null()).order_by(StagedAccount.line)
     Account.insert_from(others, columns).execute()
     _count_in(new)
+    AccountField.load(_fields(new))
     total, added = StagedAccount.select().count(), StagedAccount.select().where(new).count()
     return Inserted(added, total - added)
 
@@ -132,6 +137,28 @@ def conflicts() -> Iterator[tuple[int, str]]:
         for (line,) in taken.where(~StagedAccount.known).tuples():
             yield line, f"{name} is another account's"
     yield from _crossed()
+    yield from _other_fields()
+
+
+def _fields(which: Any) -> Iterator[tuple[int, dict[str, dict[str, str]]]]:
+    """Yield what contracts keep of staged accounts that are in the directory now, by id."""
+    there: Any = StagedAccount.select(Account.id, StagedAccount.fields).join(
+        Account, on=(StagedAccount.username_key == Account.username_key)
+    )
+    for id, fields in there.where(which, StagedAccount.fields.is_null(False)).tuples():
+        yield id, json.loads(fields)
+
+
+def _other_fields() -> Iterator[tuple[int, str]]:
+    """Yield the lines of accounts that are there already and of which a contract keeps something else."""
+    there: Any = StagedAccount.select(StagedAccount.line, Account.id, StagedAccount.fields).join(
+        Account, on=(StagedAccount.username_key == Account.username_key)
+    )
+    for line, id, fields in there.where(StagedAccount.known, StagedAccount.fields.is_null(False)).tuples():
+        kept = AccountField.between(id, id).get(id, {})
+        for contract, values in json.loads(fields).items():
+            if not values.items() <= kept.get(contract, {}).items():
+                yield line, f"fields: the account has others in {contract}"
 
 
 def _crossed() -> Iterator[tuple[int, str]]:

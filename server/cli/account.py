@@ -200,10 +200,11 @@ def import_accounts(
     """Take over the accounts of a file, all or none; doing it again changes nothing.
 
     A line is an object: username, and whatever there is of id, password (a hash), display_name, email, mobile, domain,
-    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339), and email_proved and
-    mobile_proved (true), which are one account's; what is not proved several may show. Without an id the account
-    gets the next one, without a password it waits for one to be set. A line whose account is there already is skipped,
-    so what was interrupted is simply started again.
+    property, photo, job, school, introduct, admin, disabled, created and updated (RFC 3339), fields (what contracts
+    keep, by contract and name: their `x-account-fields`), and email_proved and mobile_proved (true), which are one
+    account's; what is not proved several may show. Without an id the account gets the next one, without a password it
+    waits for one to be set. A line whose account is there already is skipped, so what was interrupted is simply started
+    again.
 
     A password is a hash: Argon2, bcrypt, PBKDF2, scrypt, phpass, SSHA or a salted SHA, in the spellings that the
     operator guide lists; Argon2id takes its place at the first login.

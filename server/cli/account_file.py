@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ from server.cli import listing
 from server.cli.failure import Refused
 from server.cli.output import time
 from server.cli.values import schema
-from server.contract.validation import compile_schema
+from server.contract.validation import Check, compile_schema
+from server.specs import load_contracts
 
 Report = Callable[[int], None]
 Entry = tuple[int, Any]
@@ -34,6 +36,7 @@ LAST_TIME = 253_402_300_799
 """The end of the year 9999."""
 BATCH = 1_000
 """Lines between two reports."""
+TEXT = {"type": "string"}
 TIME = {"type": "string", "maxLength": 40}
 TYPES = {
     "display_name": "DisplayName",
@@ -62,6 +65,7 @@ LINE: dict[str, Any] = {
         "mobile_proved": {"type": "boolean"},
         "former_username": schema("Username"),
         "foreign_id": {**FOREIGN_ID, "nullable": True},
+        "fields": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": TEXT}},
         "admin": {"type": "boolean"},
         "disabled": {"type": "boolean"},
         "created": TIME,
@@ -90,8 +94,8 @@ def save(file: Path, replace: bool, report: Report) -> int:
         lines = Path(unfinished, file.name)
         lines.touch(mode=0o600)
         with lines.open("wb") as written:
-            for number, account in enumerate(listing.accounts(), 1):
-                written.write(orjson.dumps(_record(account), option=orjson.OPT_APPEND_NEWLINE))
+            for number, (account, fields) in enumerate(listing.accounts_with_fields(), 1):
+                written.write(orjson.dumps(_record(account, fields), option=orjson.OPT_APPEND_NEWLINE))
                 if number % BATCH == 0:
                     report(BATCH)
             written.flush()
@@ -184,7 +188,31 @@ def _columns(given: Any) -> dict[str, Any]:
         columns["former_key"] = username_key(given["former_username"])
     if given.get("password") is not None:
         columns["password_hash"] = foreign_hashes.examine(given["password"])
+    if given.get("fields"):
+        columns["fields"] = _fields(given["fields"])
     return columns | {name: _seconds(name, given[name]) for name in ("created", "updated") if name in given}
+
+
+def _fields(given: dict[str, Any]) -> str:
+    """Return what contracts keep of an account as JSON. Raises _Wrong for what no contract declares."""
+    checks = _field_checks()
+    for stem, values in given.items():
+        if stem not in checks:
+            raise _Wrong(f"fields: no contract {stem!r} that keeps any is known (ROLLBOOK_CONTRACTS)")
+        if wrong := checks[stem](values):
+            raise _Wrong(f"fields: {stem}: {wrong}")
+    return orjson.dumps(given).decode()
+
+
+@cache
+def _field_checks() -> dict[str, Check]:
+    return {
+        contract.stem: compile_schema(
+            {"type": "object", "additionalProperties": False, "properties": contract.account_fields}
+        )
+        for contract in load_contracts()
+        if contract.account_fields
+    }
 
 
 def _seconds(name: str, text: str) -> int:
@@ -199,7 +227,7 @@ def _seconds(name: str, text: str) -> int:
     return seconds
 
 
-def _record(account: Any) -> dict[str, Any]:
+def _record(account: Any, fields: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Return an account as its line says it; what is unset is left out."""
     hashed = account.password_hash
     return {
@@ -209,6 +237,7 @@ def _record(account: Any) -> dict[str, Any]:
         **{name: value for name in TEXTS if (value := getattr(account, name)) is not None},
         **{name: True for name in ("email_proved", "mobile_proved") if getattr(account, name)},
         **({"former_username": account.former_key} if account.former_key else {}),
+        **({"fields": fields} if fields else {}),
         "admin": bool(account.admin),
         "disabled": bool(account.disabled),
         "created": time(account.created),

@@ -1,6 +1,7 @@
 """Long lists, read page by page: memory does not grow with the store, and no transaction waits for the reader."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import peewee
@@ -8,6 +9,7 @@ import peewee
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
+from models.account_field import AccountField
 from models.outbox import OutboxMessage
 from models.project import Entity, Member, Project, Relation
 from models.session import Session
@@ -19,6 +21,14 @@ PAGE = 1_000
 def accounts() -> Iterator[Account]:
     """Yield all accounts in order of id."""
     return _pages(Account.select(), Account.id)
+
+
+def accounts_with_fields() -> Iterator[tuple[Account, dict[str, dict[str, str]]]]:
+    """Yield the same, each with what contracts keep of it: contract -> name -> value."""
+    for page in _batches(Account.select(), Account.id):
+        fields = AccountField.between(page[0].id, page[-1].id)
+        for account in page:
+            yield account, fields.get(account.id, {})
 
 
 def access_keys() -> Iterator[AccessKey]:
@@ -48,8 +58,12 @@ def projects() -> Iterator[Project]:
 
 
 def _pages(query: Any, key: Any) -> Iterator[Any]:
+    return chain.from_iterable(_batches(query, key))
+
+
+def _batches(query: Any, key: Any) -> Iterator[list[Any]]:
     page = list(query.order_by(key).limit(PAGE))
     while page:
-        yield from page
+        yield page
         last = getattr(page[-1], key.name)
         page = list(query.where(key > last).order_by(key).limit(PAGE))

@@ -1,6 +1,6 @@
 """Where an operation runs: all layers below this one in one hop, after its body was read, before a byte is sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -78,16 +78,8 @@ class Operation:
 def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Request], bool] | None:
     """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
     media = operation.request_body.get("content", {}).values()
-    members: dict[str, Schema] = {}
-    for schema in (content["schema"] for content in media):
-        members |= properties(schema)
-    query: dict[str, Schema] = {}
-    for declared in operation.parameters:
-        query[declared["name"]] = merge(declared["schema"])
-    in_body, in_query = (
-        frozenset(name for name, schema in found.items() if merge(schema).get("format") == "password")
-        for found in (members, query)
-    )
+    in_body = {path for content in media for path in _passwords(content["schema"])}
+    in_query = {one["name"] for one in operation.parameters if merge(one["schema"]).get("format") == "password"}
     if not in_body and not in_query:
         return None
     body = Body(operation.request_body, settings) if in_body else None
@@ -99,9 +91,25 @@ def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Reque
             document = body.parse(request) if body else None
         except (ProtocolError, UnicodeDecodeError):
             return False  # it will be refused, in its turn
-        return isinstance(document, dict) and not in_body.isdisjoint(document)
+        return any(_is_there(document, path) for path in in_body)
 
     return hashes
+
+
+def _passwords(schema: Schema) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every password in an object, which may be wrapped in another."""
+    for name, member in properties(schema).items():
+        if member.get("format") == "password":
+            yield (name,)
+        yield from ((name, *path) for path in _passwords(member))
+
+
+def _is_there(document: Any, path: tuple[str, ...]) -> bool:
+    for step in path:
+        if not isinstance(document, dict) or step not in document:
+            return False
+        document = document[step]
+    return True
 
 
 class OperationAPI(LayerAPI, RoutedAPI[Operation]):

@@ -92,9 +92,14 @@ class Ask:
         self.subject: Subject | None = None
 
     def value(self, name: str) -> Any:
-        """Return an argument, wherever in the request it stands."""
-        inner = (value for value in self.arguments.values() if isinstance(value, dict) and name in value)
-        return next((value[name] for value in inner), self.arguments.get(name, ""))
+        """Return an argument, wherever in the request it stands: `username`, or `user.username` in a wrapped body."""
+        *outer, last = name.split(".")
+        for value in self.arguments.values():
+            for step in outer:
+                value = value.get(step) if isinstance(value, dict) else None  # noqa: PLW2901  # on the way in
+            if isinstance(value, dict) and last in value:
+                return value[last]
+        return self.arguments.get(name, "")
 
     def count(self, limit: Limit) -> Count:
         """Return under what this request is counted."""

@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from typer.testing import Result
 
-from models import TABLES
+from models import TABLES, account_field
 from models.access_key import AccessKey
 from models.account import Account
 from models.account_block import AccountBlock
+from models.account_field import AccountField
 from models.audit.chain import AuditHead, sequence
 from models.audit.verification import events, pending, verify
 from models.db.database import connect, database, transaction
@@ -46,7 +47,7 @@ def elsewhere(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def full(settings: Settings, register: Callable[..., Account]) -> Settings:
+def full(settings: Settings, register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a store that has something in every table, and once had an account more."""
     alice, bob, carol = register("alice", mobile="13393922111"), register("bob", admin=True), register("三娘")
     with transaction():
@@ -62,7 +63,9 @@ def full(settings: Settings, register: Callable[..., Account]) -> Settings:
         RecoveryCode.send_code("13393922111", lambda code: Notice("", code))
         KnownAddress.note(alice.id, "192.0.2.1")
         RateCounter.add({"a limit": 600})
+    monkeypatch.setitem(account_field.declared, "dbms", {"bio": 9})
     with transaction():
+        AccountField.put(alice, "dbms", {"bio": "三国"})
         AccountBlock.purge(1)
     sequence(batch=1)
     with transaction():
