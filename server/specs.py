@@ -16,6 +16,8 @@ from models import account_field
 from models import settings as directory
 from models.settings import DAY, SessionRules
 from server.contract.credentials import FUNCTIONS, find_function
+from server.contract.extensions import check_words
+from server.contract.spec_error import SpecError
 from server.contract.validation import merge
 from server.settings import SettingError, Settings
 
@@ -29,13 +31,6 @@ STEM = re.compile("[a-z][a-z0-9_]{0,15}")
 
 # libyaml reads the specs ten times faster than Python; it is not in every wheel
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class SpecError(ValueError):
-    """Raised at start where a spec cannot be served. place: where in the file, as a JSON pointer or in words."""
-
-    def __init__(self, stem: str, place: str, reason: str) -> None:
-        super().__init__(f"{stem}.yaml: {place}: {reason}")
 
 
 class Source(NamedTuple):
@@ -102,6 +97,7 @@ class Contract:
 SERVER_ONLY = {
     *FUNCTIONS.values(),
     "x-session",
+    "x-account",
     "x-account-fields",
     "x-headers",
     "x-failure-media-type",
@@ -173,6 +169,7 @@ def _of_folder(folder: Path) -> Iterator[Source]:
 def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
     """Load a contract and its module. Raises SpecError where the two do not fit."""
     document = bundle(_read(source.spec), common)
+    check_words(stem, document)
     module = load_module(stem, source)
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
@@ -188,7 +185,7 @@ def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
         except ValueError as error:
             raise SpecError(stem, f"components securitySchemes {name}", str(error)) from None
     contract = Contract(stem, document, module.fail, source)
-    directory.sessions[stem] = _session_rules(stem, document)
+    directory.sessions[stem] = SessionRules(**document.get("x-session", {"seconds": DAY}))
     account_field.declared[stem] = {name: _longest(stem, name, s) for name, s in contract.account_fields.items()}
     return contract
 
@@ -199,18 +196,6 @@ def _longest(stem: str, name: str, schema: dict[str, Any]) -> int:
     if type(longest) is not int or merge(schema).get("type") != "string" or not FIELD.fullmatch(name):
         raise SpecError(stem, f"x-account-fields {name}", "a name, with a schema of type string and a maxLength")
     return longest
-
-
-def _session_rules(stem: str, document: dict[str, Any]) -> SessionRules:
-    """Return what `x-session` says: `{seconds, sliding}`. Raises SpecError."""
-    declared = document.get("x-session")
-    try:
-        rules = SessionRules(**declared) if declared is not None else SessionRules(DAY)
-    except TypeError:
-        raise SpecError(stem, "x-session", "{seconds: …}, and sliding: true where it is, are expected") from None
-    if type(rules.seconds) is not int or rules.seconds < 1 or type(rules.sliding) is not bool:
-        raise SpecError(stem, "x-session", "seconds is to be a whole number, sliding true or false")
-    return rules
 
 
 def load_module(stem: str, source: Source) -> Any:

@@ -21,6 +21,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
+import handlers
 import models
 from models import settings as directory_settings
 from models.account import Account
@@ -315,6 +316,18 @@ def apps(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
         return built[policy, str(environment)]
 
     return app
+
+
+@pytest.fixture
+def contract_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for contracts of a test; their modules are forgotten afterwards."""
+    monkeypatch.setattr(handlers, "__path__", list(handlers.__path__))
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    yield folder
+    for module in folder.glob("*.py"):
+        vars(handlers).pop(module.stem, None)
+        sys.modules.pop(f"handlers.{module.stem}", None)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from handlers.exceptions import Unauthorized
 from models.account import Account
 from models.errors import AccountNotFound, PermissionDenied
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.members import account_members, argument_reader
 from server.contract.request import Request
 from server.contract.response import Reply
+from server.contract.spec_error import error_in
 
-ACCOUNTS: dict[str, Callable[[Any], Account]] = {"id": Account.by_id, "id_or_username": Account.find}
-"""Path parameters that name an account."""
+FIND: dict[str, Callable[[Any], Account]] = {"id": Account.by_id, "id_or_username": Account.find}
+"""What `x-account` says of a value: how the account is found that it names."""
 
 
 class AuthorizationAPI(LayerAPI, RoutedAPI[Step]):
@@ -32,31 +34,44 @@ class AuthorizationAPI(LayerAPI, RoutedAPI[Step]):
         token: any live session. owner: the session of the account that is named, or an admin's. admin: an admin's.
         """
         step = self.next_step(operation)
-        rule: str | None = operation._operation.get(f"x-{self.policy}")
+        rules = {policy: operation._operation.get(f"x-{policy}") for policy in ("documented", "guarded")}
+        rule: str | None = rules[self.policy]
+        is_owner = _owner_check(operation) if "owner" in rules.values() else None
         if rule is None:
             return step
-        if rule not in ("token", "owner", "admin"):
-            raise ValueError(f"{operation.operation_id}: x-{self.policy} is {rule!r}")
 
         def authorize(request: Request) -> Reply:
             user = request.user
             if user is None:
                 raise request.refused or Unauthorized("log in first")
-            if rule != "token" and not user.account.admin and (rule == "admin" or not _is_owner(request)):
+            if rule != "token" and not user.account.admin and (rule == "admin" or not (is_owner and is_owner(request))):
                 raise PermissionDenied
             return step(request)
 
         return authorize
 
 
-def _is_owner(request: Request) -> bool:
-    arguments = request.arguments or {}
-    name = next(name for name in ACCOUNTS if name in arguments)
+def _owner_check(operation: AbstractOperation) -> Callable[[Request], bool]:
+    """Return what tells whether the caller is the account that a request names. Raises SpecError."""
+    named = dict(account_members(operation))
+    if len(named) != 1:
+        rule = "x-guarded" if "x-guarded" in operation._operation else "x-documented"
+        there = " and ".join(named) or "none"
+        reason = f"owner: one parameter or member with x-account is expected, there is {there}"
+        raise error_in(operation, rule, reason=reason)
+    ((of, kind),) = named.items()
     try:
-        owner: bool = ACCOUNTS[name](arguments[name]) == request.user.account
-    except AccountNotFound:
-        return False  # who may not look is not told what is there
-    return owner
+        read, find = argument_reader(operation, of), FIND[kind]
+    except ValueError as error:
+        raise error_in(operation, reason=f"x-account: {error}") from None
+
+    def is_owner(request: Request) -> bool:
+        try:
+            return bool(find(read(request)) == request.user.account)
+        except AccountNotFound:
+            return False  # who may not look is not told what is there
+
+    return is_owner
 
 
 class AuthorizationMiddleware(LayerMiddleware, RoutedMiddleware[AuthorizationAPI]):

@@ -1,6 +1,6 @@
 """Where an operation runs: all layers below this one in one hop, after its body was read, before a byte is sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,11 @@ from models.errors import InvalidSession
 from server.connection.client_ip import client_ip
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.members import compile_search, read_body_by
 from server.contract.request import REQUEST, Request, read_body
-from server.contract.request_validation import Body
+from server.contract.request_validation import Body, Parameter
 from server.contract.response import Reply, send_reply
-from server.contract.validation import Schema, merge, properties
+from server.contract.validation import Schema, merge
 from server.settings import Settings
 
 
@@ -77,39 +78,27 @@ class Operation:
 
 def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Request], bool] | None:
     """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
-    media = operation.request_body.get("content", {}).values()
-    in_body = {path for content in media for path in _passwords(content["schema"])}
-    in_query = {one["name"] for one in operation.parameters if merge(one["schema"]).get("format") == "password"}
-    if not in_body and not in_query:
+    in_body = read_body_by(operation, lambda schema: compile_search(schema, _is_password))
+    in_parameters = [Parameter(one).read for one in operation.parameters if _is_password(merge(one["schema"]))]
+    if not in_body and not in_parameters:
         return None
     body = Body(operation.request_body, settings) if in_body else None
 
     def hashes(request: Request) -> bool:
         try:
-            if in_query and not in_query.isdisjoint(request.query.values):
+            if any(read(request) is not None for read in in_parameters):
                 return True
-            document = body.parse(request) if body else None
+            if body:
+                body.parse(request)
         except (ProtocolError, UnicodeDecodeError):
             return False  # it will be refused, in its turn
-        return any(_is_there(document, path) for path in in_body)
+        return bool(in_body and in_body(request))
 
     return hashes
 
 
-def _passwords(schema: Schema) -> Iterator[tuple[str, ...]]:
-    """Yield the path of every password in an object, which may be wrapped in another."""
-    for name, member in properties(schema).items():
-        if member.get("format") == "password":
-            yield (name,)
-        yield from ((name, *path) for path in _passwords(member))
-
-
-def _is_there(document: Any, path: tuple[str, ...]) -> bool:
-    for step in path:
-        if not isinstance(document, dict) or step not in document:
-            return False
-        document = document[step]
-    return True
+def _is_password(schema: Schema) -> bool:
+    return schema.get("format") == "password"
 
 
 class OperationAPI(LayerAPI, RoutedAPI[Operation]):

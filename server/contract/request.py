@@ -97,6 +97,11 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     @property
+    def media_type(self) -> str:
+        """Return the media type of the body, in lower case; empty where none is given."""
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    @property
     def query(self) -> Query:
         """Return the query. Raises BadRequest."""
         if self._query is None:

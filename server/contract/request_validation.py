@@ -92,7 +92,7 @@ class Body:
 
     def media_type(self, request: Request) -> str:
         """Return the media type of the body, in lower case: the first that is declared where none is given."""
-        return (request.header(b"content-type") or "").partition(";")[0].strip().lower() or self.usual
+        return request.media_type or self.usual
 
     def parse(self, request: Request) -> Any:
         """Return the body, parsed once; None if there is none. Raises BadRequest, UnsupportedMediaType."""

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handlers.exceptions import HeadersTooLarge, MethodNotAllowed, UriTooLong
 from server.connection.forwarded import refuse_forwarded
 from server.contract.request import REQUEST, Request
+from server.contract.spec_error import SpecError, pointer
 from server.settings import Settings
-from server.specs import SpecError
 
 PARAMETER = re.compile(r"\{(\w+)\}")
 NOWHERE: dict[str, Any] = {"api_base_path": None, "operation_id": None}
@@ -94,7 +94,8 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
         other = methods.setdefault(method, route)
         if other is not route:
             places = " and ".join(f"{one.contract}.{one.operation}" for one in (other, route))
-            raise SpecError(route.contract, f"paths {route.path} {method.lower()}", f"claimed twice, by {places}")
+            place = pointer("paths", route.path.removeprefix(route.context["api_base_path"]), method.lower())
+            raise SpecError(route.contract, place, f"claimed twice, by {places}")
 
     def match(self, scope: Scope) -> tuple[Methods, tuple[str, ...]]:
         """Return the methods of a path, none where it is not known, and the values of its parameters."""

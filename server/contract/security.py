@@ -15,6 +15,7 @@ from server.contract.csrf import OriginPolicy
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.request import Request
 from server.contract.response import Reply
+from server.contract.spec_error import error_in
 from server.settings import Settings
 
 NOT_ACCEPTED = (Unauthorized, InvalidSession)
@@ -115,7 +116,10 @@ class SecurityAPI(LayerAPI, connexion.SecurityAPI):
         super().__init__(*args, **options)
 
     def make_operation(self, operation: AbstractOperation) -> Step:
-        """Return what lets in who may come in."""
+        """Return what lets in who may come in. Raises SpecError."""
+        for name in (name for requirement in operation.security or () for name in requirement):
+            if name not in operation.security_schemes:
+                raise error_in(operation, "security", reason=f"{name} is no security scheme")
         asked = SecurityOperation(
             next_app=self.next_app,
             security_handler_factory=self.security_handler_factory,

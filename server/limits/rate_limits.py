@@ -8,6 +8,7 @@ tries, not its owner's. A new password begins all anew.
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
@@ -25,14 +26,18 @@ from models.rate_counter import ALL
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.members import argument_reader
 from server.contract.request import Request
 from server.contract.response import Reply
+from server.contract.spec_error import error_in
 from server.limits import device_cookie
 from server.limits.rate_limit_storage import RateLimitStorage
 from server.settings import Settings
 
 PER = ("address", "account", "recipient", "access key")
 COUNTS = ("requests", "failures", "failures in a row")
+Readers = dict[str, Callable[[Request], Any]]
+"""What reads an argument of a request, by the name that a limit gives it."""
 KNOWN = {"name", "per", "of", "actions", "counts", "limit", "seconds"}
 
 
@@ -84,22 +89,16 @@ class Count(NamedTuple):
 class Ask:
     """One request to a limited operation: who asks, and for what."""
 
-    def __init__(self, request: Request, address: str) -> None:
+    def __init__(self, request: Request, address: str, readers: Readers) -> None:
         self.request = request
+        self.readers = readers
         self.user = request.user
-        self.arguments = request.arguments or {}
         self.site = site(address)
         self.subject: Subject | None = None
 
     def value(self, name: str) -> Any:
-        """Return an argument, wherever in the request it stands: `username`, or `user.username` in a wrapped body."""
-        *outer, last = name.split(".")
-        for value in self.arguments.values():
-            for step in outer:
-                value = value.get(step) if isinstance(value, dict) else None  # noqa: PLW2901  # on the way in
-            if isinstance(value, dict) and last in value:
-                return value[last]
-        return self.arguments.get(name, "")
+        """Return an argument."""
+        return self.readers[name](self.request)
 
     def count(self, limit: Limit) -> Count:
         """Return under what this request is counted."""
@@ -107,7 +106,7 @@ class Ask:
             client = self.request.client
             who = {
                 "address": self.site,
-                "recipient": contact_key(str(self.value(limit.of or ""))),
+                "recipient": contact_key(str(self.value(limit.of))) if limit.of else "",
                 "access key": client.accessid if client else "",
             }
             key = limit.key(limit.per, who[limit.per])
@@ -183,9 +182,10 @@ class RateLimitAPI(LayerAPI, RoutedAPI[Step]):
     def make_operation(self, operation: AbstractOperation) -> Step:
         """Return what does what is asked, unless it is asked too often."""
         step = self.next_step(operation)
-        declared = operation._operation.get("x-rate-limit", []) if self.settings.rate_limits else []
+        declared = operation._operation.get("x-rate-limit", [])
         # the same order everywhere, so that two transactions never wait for each other
         limits = sorted(map(Limit, declared), key=lambda limit: limit.name)
+        readers = _readers(operation, declared)
         gives_cookie: bool = operation._operation.get("x-device-cookie", False)
         trusted, storage = self.settings.trusted_networks, self.storage
 
@@ -196,7 +196,7 @@ class RateLimitAPI(LayerAPI, RoutedAPI[Step]):
                 return step(request)
             counted: Counted | None = request.counted
             if counted is None:
-                counted = Counted(storage, Ask(request, client_ip(request.scope, trusted)), asked)
+                counted = Counted(storage, Ask(request, client_ip(request.scope, trusted), readers), asked)
                 request.counted = counted
             try:
                 reply = step(request)
@@ -208,7 +208,19 @@ class RateLimitAPI(LayerAPI, RoutedAPI[Step]):
                 _recognize_next_time(counted.ask, reply, gives_cookie)
             return reply
 
-        return act_within if limits else step
+        return act_within if limits and self.settings.rate_limits else step
+
+
+def _readers(operation: AbstractOperation, declared: list[dict[str, Any]]) -> Readers:
+    """Return what reads each argument that limits name. Raises SpecError."""
+    readers: Readers = {}
+    for number, limit in enumerate(declared):
+        if of := limit.get("of"):
+            try:
+                readers[of] = argument_reader(operation, of, limit.get("actions", ()))
+            except ValueError as error:
+                raise error_in(operation, "x-rate-limit", number, "of", reason=error) from None
+    return readers
 
 
 def _recognize_next_time(ask: Ask, reply: Reply, gives_cookie: bool) -> None:

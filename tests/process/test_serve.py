@@ -124,3 +124,27 @@ def test_a_wrong_setting_ends_with_one_line_that_names_it(tmp_path: Path, name: 
     assert ended.returncode != 0
     assert ended.stderr.splitlines()[-1].startswith(f"rollbook: {name}: ")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_wrong_spec_ends_with_one_line_that_names_file_and_place(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(
+        "openapi: 3.0.3\ninfo: {title: One, version: '1'}\nservers: [{url: /one}]\npaths:\n  /act:\n    post:\n"
+        "      {operationId: act, security: [], x-guarded: owner, responses: {'204': {description: Done.}}}\n"
+    )
+    (tmp_path / "one.py").write_text("def act(): ...\ndef fail(error): ...\n")
+    ended = subprocess.run(
+        [ROOT / "scripts/serve"],
+        env={
+            "PATH": "/usr/bin:/bin",
+            "ROLLBOOK_DATA": str(tmp_path / "data"),
+            "ROLLBOOK_CONTRACTS": str(tmp_path),
+            "ROLLBOOK_BIND": "127.0.0.1:1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    told = "rollbook: one.yaml: /paths/~1act/post/x-guarded: owner: one parameter"
+    assert ended.stderr.splitlines()[-1].startswith(told)
+    assert "Traceback" not in ended.stderr
