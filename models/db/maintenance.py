@@ -44,6 +44,11 @@ class SqliteMaintenance(Maintenance):
         yield
 
     @contextmanager
+    def one_connection(self: Any) -> Iterator[None]:
+        """Stay with one connection inside, so that what is temporary is there; a thread has one only."""
+        yield
+
+    @contextmanager
     def snapshot(self: Any) -> Iterator[None]:
         """Read what is inside as of one moment; others may write meanwhile."""
         self.execute_sql("BEGIN")
@@ -104,6 +109,16 @@ class PostgresMaintenance(Maintenance):
             yield
         finally:
             self._transaction.remaining_seconds = None
+
+    @contextmanager
+    def one_connection(self: Any) -> Iterator[None]:
+        """Stay with one of the server's processes, behind a pooler too: in a transaction, which a unit inside ends."""
+        self.session_start()
+        try:
+            yield
+        finally:
+            if self.in_transaction():
+                self.session_rollback()
 
     @contextmanager
     def snapshot(self: Any) -> Iterator[None]:

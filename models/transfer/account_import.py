@@ -75,13 +75,15 @@ def staged(rows: Iterable[Mapping[str, Any]]) -> Iterator[None]:
 
     rows: values by column, those left out have their default.
     """
-    StagedAccount.drop_table(safe=True)
-    StagedAccount.create_table(safe=False)
-    try:
-        database.load(StagedAccount, map(_complete, rows))
-        yield
-    finally:
+    with database.one_connection():
         StagedAccount.drop_table(safe=True)
+        StagedAccount.create_table(safe=False)
+        try:
+            database.load(StagedAccount, map(_complete, rows))
+            yield
+        finally:
+            if not database.in_transaction():  # which takes the table with it
+                StagedAccount.drop_table(safe=True)
 
 
 def insert() -> Inserted:
@@ -111,6 +113,7 @@ def insert() -> Inserted:
     _count_in(new)
     AccountField.load(_fields(new))
     total, added = StagedAccount.select().count(), StagedAccount.select().where(new).count()
+    StagedAccount.drop_table()  # here, since a pooler may give what comes next another connection
     return Inserted(added, total - added)
 
 
