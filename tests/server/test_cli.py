@@ -496,8 +496,9 @@ def fresh_machine(environment: dict[str, str], new_store: Callable[[], dict[str,
 
 
 @pytest.mark.usefixtures("fresh_machine")
-def test_migrations_are_applied_once(answer: Callable[..., Any], rollbook: Rollbook) -> None:
-    assert rollbook("db", "status").stderr.startswith("rollbook: no store at ")
+def test_migrations_are_applied_once(answer: Callable[..., Any], rollbook: Rollbook, engine: str) -> None:
+    if engine == "sqlite":
+        assert rollbook("db", "status").stderr.startswith("rollbook: no store at ")
     assert answer("db", "migrate")["applied"]
     assert answer("db", "migrate") == {"applied": []}
     assert rollbook("db", "migrate").stdout == "the store is up to date\n"
