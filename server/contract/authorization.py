@@ -10,8 +10,8 @@ from handlers.exceptions import Unauthorized
 from models.account import Account
 from models.errors import AccountNotFound, PermissionDenied
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
-from server.contract.members import account_members, argument_reader
 from server.contract.request import Request
+from server.contract.request_members import account_members, argument_reader
 from server.contract.response import Reply
 from server.contract.spec_error import error_in
 

@@ -17,8 +17,8 @@ from models.errors import InvalidSession
 from server.connection.client_ip import client_ip
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
-from server.contract.members import compile_search, read_body_by
 from server.contract.request import REQUEST, Request, read_body
+from server.contract.request_members import compile_search, read_body_by
 from server.contract.request_validation import Body, Parameter
 from server.contract.response import Reply, send_reply
 from server.contract.validation import Schema, merge

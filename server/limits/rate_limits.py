@@ -26,8 +26,8 @@ from models.rate_counter import ALL
 from models.settings import DAY
 from server.connection.client_ip import client_ip, site
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
-from server.contract.members import argument_reader
 from server.contract.request import Request
+from server.contract.request_members import argument_reader
 from server.contract.response import Reply
 from server.contract.spec_error import error_in
 from server.limits import device_cookie

@@ -44,7 +44,11 @@ paths:
               required: [user]
               properties:
                 user: {type: object, required: [email], properties: {email: {type: string}, nick: {type: string}}}
-      responses: {"204": {description: Kept.}, "400": {description: Not.}, "401": {description: Not.}}
+      responses:
+        "204": {description: Kept.}
+        "400": {description: Not.}
+        "401": {description: Not.}
+        "403": {description: Not.}
   /empty:
     post:
       operationId: empty
@@ -55,7 +59,16 @@ components:
     key: {type: apiKey, in: query, name: key, x-apikeyInfoFunc: handlers.one.know}
 """
 MODULE = """
-def know(key): ...
+import connexion, starlette.exceptions
+ERRORS = {
+    "oauth": connexion.exceptions.OAuthProblem(),
+    "http": starlette.exceptions.HTTPException(403),
+    "bug": RuntimeError("hunter2"),
+    "denied": PermissionError("hunter2"),
+}
+def know(key):
+    if key in ERRORS:
+        raise ERRORS[key]
 def keep(id): ...
 def empty(): ...
 def fail(error): return None, getattr(error, "status", 500)
@@ -171,6 +184,21 @@ def test_none_from_a_security_function_is_401(start: Callable[..., Any]) -> None
     """connexion#829: it was a 500."""
     answer = TestClient(start(one=SPEC)).post("/one/keep/1", params={"key": "x"}, json={"user": {"email": "a"}})
     assert answer.status_code == 401
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(("key", "status"), [("oauth", 401), ("http", 403), ("bug", 500), ("denied", 500)])
+@pytest.mark.parametrize("asked", ["[{key: []}]", "[{key: []}, {}]", "[{key: []}, {other: []}]"])
+def test_a_foreign_exception_of_a_security_function_lets_nobody_in(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture, key: str, status: int, asked: str
+) -> None:
+    """connexion#1916: the next of several alternatives was tried, and an empty one let everybody in."""
+    spec = SPEC.replace("[{key: []}]", asked).replace("      x-guarded: owner\n", "")
+    spec += "    other: {type: apiKey, in: header, name: other, x-apikeyInfoFunc: handlers.one.know}\n"
+    client = TestClient(start(one=spec), raise_server_exceptions=False)
+    answer = client.post("/one/keep/1", params={"key": key}, json={"user": {"email": "a"}}, headers={"other": "x"})
+    assert answer.status_code == status
+    assert "hunter2" not in answer.text + caplog.text
 
 
 # --- the page --------------------------------------------------------------------------------------------------------

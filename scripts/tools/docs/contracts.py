@@ -82,9 +82,13 @@ class Reader:
         """Return a schema with its reference followed and its `allOf` merged; `x-named` is the name it was known by."""
         named = {"x-named": node["$ref"].rpartition("/")[2]} if "$ref" in node else {}
         node = self.resolve(node)
-        parts = [self.schema(part) for part in node.get("allOf", [])]
+        own = {key: value for key, value in node.items() if key != "allOf"}
+        parts = [*(self.schema(part) for part in node.get("allOf", [])), own]
         merged = {key: value for part in parts for key, value in part.items()}
-        return merged | {key: value for key, value in node.items() if key != "allOf"} | named
+        if "properties" in merged:
+            merged["properties"] = {name: one for part in parts for name, one in part.get("properties", {}).items()}
+            merged["required"] = [name for part in parts for name in part.get("required", [])]
+        return merged | named
 
     @cached_property
     def operations(self) -> list["Operation"]:
@@ -117,11 +121,14 @@ class Reader:
         return all(self.schema(choice).get("type") in SCALARS for choice in schema.get("oneOf", [schema]))
 
     def fields(self, schema: Schema, place: str) -> list[Field]:
-        """Return the properties of an object."""
-        required = schema.get("required", [])
-        return [
-            self.field(name, place, name in required, value) for name, value in schema.get("properties", {}).items()
-        ]
+        """Return the properties of an object, those of objects in it as `user/email`."""
+        return list(self._fields(schema, place, True, ""))
+
+    def _fields(self, schema: Schema, place: str, required: bool, path: str) -> Iterator[Field]:
+        for name, value in schema.get("properties", {}).items():
+            is_needed = required and name in schema.get("required", [])
+            yield self.field(f"{path}{name}", place, is_needed, value)
+            yield from self._fields(self.schema(value), place, is_needed, f"{path}{name}/")
 
     def field(self, name: str, place: str, required: bool, schema: Schema, meaning: str = "") -> Field:
         """Describe one value."""

@@ -9,9 +9,11 @@ from starlette.testclient import TestClient
 
 from models.db.database import transaction
 from models.session import Session
+from scripts.tools.docs.contracts import Reader
 from server.app import create_app
-from server.contract.members import compile_pointer, compile_search, find_members, is_required
+from server.contract.request_members import compile_pointer, compile_search, find_members, is_required
 from server.settings import Settings
+from server.specs import load_contracts
 
 SPEC = """\
 openapi: 3.0.3
@@ -268,3 +270,17 @@ def test_a_member_is_required_where_every_value_has_it(schema: Any, pointer: str
 def test_members_are_found_with_the_steps_to_them() -> None:
     schema = {"properties": {"a": {"oneOf": [{"properties": {"b": {"x-account": "id"}}}, NAME]}, "c": NAME}}
     assert list(find_members(schema, lambda one: "x-account" in one)) == [(("a", "b"), {"x-account": "id"})]
+
+
+def test_the_documentation_lists_what_is_wrapped(contract_folder: Path) -> None:
+    (contract_folder / "wrapped.yaml").write_text(SPEC)
+    (contract_folder / "wrapped.py").write_text(MODULE)
+    (contract,) = load_contracts(Settings(contracts=str(contract_folder), serve="wrapped"))
+    reader = Reader(contract)
+    fields = reader.fields(reader.schema({"$ref": "#/components/schemas/Login"}), "body")
+    assert [(one.name, one.required) for one in fields] == [
+        ("user", True),
+        ("user/email", True),
+        ("user/password", False),
+        ("user/more", False),
+    ]
