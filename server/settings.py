@@ -220,7 +220,7 @@ def _check_directory(settings: Settings) -> None:
     try:
         settings.chosen_lifetimes  # noqa: B018  # read for the first time
     except ValueError:
-        raise SettingError("ROLLBOOK_SESSION_SECONDS: lifetimes such as dbms=3600,sso=600 are expected") from None
+        raise SettingError("ROLLBOOK_SESSION_SECONDS: lifetimes such as <contract>=3600 are expected") from None
     if settings.policy not in ("documented", "guarded"):
         raise SettingError("ROLLBOOK_POLICY: documented or guarded is expected")
     if settings.language not in LANGUAGES:

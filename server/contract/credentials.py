@@ -48,7 +48,9 @@ def find_function(scheme: dict[str, Any]) -> Callable[..., Any]:
         raise ValueError("x-also-in: body is expected, beside in: query")
     name = scheme.get(word)
     if not isinstance(name, str):
-        raise ValueError(f"{word} is missing: the function that knows a credential, such as handlers.sso.find_session")
+        raise ValueError(
+            f"{word} is missing: the function that knows a credential, such as handlers.<contract>.find_session"
+        )
     try:
         function: Callable[..., Any] = get_function_from_name(name)
     except (ImportError, AttributeError, ValueError):

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from typing import Any
 
 import peewee
 from connexion.exceptions import ProblemException
@@ -11,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import exceptions
-from handlers.dbms import fail as fail_as_problem
 from models.errors import DirectoryError
 from server.contract.executors import Executors
 from server.contract.request import REQUEST, Request
@@ -82,7 +82,7 @@ class ExceptionMiddleware(connexion.ExceptionMiddleware):
 
 
 def _say(error: Exception, contract: Contract | None, writer: ResponseWriter | None) -> Reply:
-    fail = contract.fail if contract else fail_as_problem
+    fail = contract.fail if contract else _fail_as_problem
     media_type = contract.failure_media_type if contract else "application/problem+json"
     body, status = fail(error)
     headers = getattr(error, "headers", {})
@@ -90,6 +90,12 @@ def _say(error: Exception, contract: Contract | None, writer: ResponseWriter | N
         return writer.reply((body, status, headers), media_type)
     common = contract.headers if contract else NOBODYS
     return Reply(status, encode({"content-type": media_type, **headers, **common}), serialize(body))
+
+
+def _fail_as_problem(error: Exception) -> tuple[dict[str, Any], int]:
+    """Say a failure at a path of no contract as problem details (RFC 9457)."""
+    known = error if isinstance(error, exceptions.ProtocolError) else exceptions.InternalServerError()
+    return {"type": "about:blank", "title": known.title, "status": known.status, "detail": known.detail}, known.status
 
 
 def to_problem(error: Exception) -> Exception:
