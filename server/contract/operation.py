@@ -15,6 +15,7 @@ from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.errors import InvalidSession
 from server.connection.client_ip import client_ip
+from server.contract.credentials import kind
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.request import REQUEST, Request, read_body
@@ -80,11 +81,15 @@ def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Reque
     """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
     in_body = read_body_by(operation, lambda schema: compile_search(schema, _is_password))
     in_parameters = [Parameter(one).read for one in operation.parameters if _is_password(merge(one["schema"]))]
-    if not in_body and not in_parameters:
+    security = [name for requirement in operation.security or () for name in requirement]
+    by_basic = any(kind(operation.security_schemes[name]) == "basic" for name in security)
+    if not in_body and not in_parameters and not by_basic:
         return None
     body = Body(operation.request_body, settings) if in_body else None
 
     def hashes(request: Request) -> bool:
+        if by_basic and (request.header(b"authorization") or "").lower().startswith("basic"):
+            return True
         try:
             if any(read(request) is not None for read in in_parameters):
                 return True

@@ -47,8 +47,14 @@ paths:
         required: true
         content: {application/json: {schema: {$ref: '#/components/schemas/Act'}}}
       responses: *responses
+  /known:
+    post:
+      operationId: tell
+      security: [{basic: []}, {}]
+      responses: *responses
 components:
   securitySchemes:
+    basic: {type: http, scheme: basic, x-basicInfoFunc: handlers.wrapped.find_account}
     token: {type: apiKey, in: header, name: token, x-apikeyInfoFunc: handlers.wrapped.find_session}
   schemas:
     Told: {type: object, properties: {thread: {type: string}}}
@@ -87,6 +93,7 @@ components:
 """
 MODULE = """
 import threading
+from types import SimpleNamespace
 
 from handlers.dbms import fail
 from models.account import Account
@@ -98,6 +105,12 @@ def find_session(token):
 def log_in(body):
     if "password" in body["user"]:
         Account.authenticate(body["user"]["email"], body["user"]["password"])
+    return {"thread": threading.current_thread().name}
+
+def find_account(username, password):
+    return {"sub": SimpleNamespace(account=Account.authenticate(username, password), id=0)}
+
+def tell():
     return {"thread": threading.current_thread().name}
 
 def act(body, user):
@@ -158,6 +171,15 @@ def test_who_sends_a_password_is_served_where_passwords_are_hashed(
     assert thread.startswith("logging-in") == hashes
     if engine == "sqlite" and not hashes:
         assert not thread.startswith("store")
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_password_in_a_header_is_checked_where_passwords_are_hashed(wrapped: TestClient, register: Any) -> None:
+    register("alice")
+    threads = [
+        wrapped.post("/wrapped/known", auth=auth).json()["thread"] for auth in (("alice", "correct horse"), None)
+    ]
+    assert [thread.startswith("logging-in") for thread in threads] == [True, False]
 
 
 @pytest.mark.usefixtures("engine")
