@@ -81,7 +81,7 @@ def test_whatever_a_policy_leaves_goes_all_ways_and_comes_back(
     assert told == f"{len(before)} accounts were added, 0 were there already\n"
     assert_same(elsewhere)
     again = run("account", "import", str(tmp_path / "accounts.jsonl"), "--json", ROLLBOOK_DATABASE_URL=elsewhere)
-    assert json.loads(again) == {"added": 0, "there": len(before)}
+    assert json.loads(again) == {"added": 0, "there": len(before), "left_out": 0}
     copied = f"sqlite:///{tmp_path}/copied.sqlite3"
     run("db", "copy", "--to", copied, ROLLBOOK_DATABASE_URL=url)
     assert_same(copied)

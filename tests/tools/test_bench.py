@@ -23,6 +23,7 @@ from tests.postgres import PostgresServer
 ARGON2 = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "argon2_parallelism": 1}
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not (shutil.which("wrk") or shutil.which("oha")), reason="neither wrk nor oha is installed")
 def test_a_quick_run_measures_every_operation_and_writes_it_down(tmp_path: Path) -> None:
     servers = ["rollbook"]
