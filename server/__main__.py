@@ -53,6 +53,7 @@ class Gunicorn(BaseApplication):
             "limit_request_field_size": 2 * self.settings.max_header_bytes,
             # `server.connection` reads the scheme: gunicorn knows neither lists nor capitals, and refuses what differs
             "secure_scheme_headers": {},
+            "http_parser": "python",  # `Parser`; one in C, where it is installed, would refuse what that reads
             "preload_app": True,  # the specs are compiled once and shared by all workers
             "control_socket_disable": True,
             # no access log: three of the contracts carry passwords in their URLs; the request log is the server's own

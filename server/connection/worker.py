@@ -4,10 +4,13 @@ One look a second at all connections ends those that have owed something for too
 byte on, or that an answer is read. It costs a request no timer of its own.
 """
 
+import re
 import resource
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.asgi import protocol
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
@@ -32,6 +35,22 @@ PROBLEM = {
     "X-Content-Type-Options": "nosniff",
     "Connection": "close",
 }
+
+
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+class Parser(PythonProtocol):
+    """gunicorn's parser, for clients that put Chinese into a URL as it is, as PHP's curl does."""
+
+    def _parse_request_line(self) -> bool:
+        """Read the line as if what is not ASCII in it were percent-encoded."""
+        end = self._buffer.find(b"\r\n")
+        if end > 0 and not self._buffer[:end].isascii():
+            self._buffer[:end] = NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], bytes(self._buffer[:end]))
+            self._scan_from = 0
+        whole: bool = super()._parse_request_line()
+        return whole
 
 
 class Connection(ASGIProtocol):
@@ -210,6 +229,7 @@ class Worker(gasgi.ASGIWorker):
 
     async def _serve(self) -> None:
         gasgi.ASGIProtocol = Connection  # the worker takes its protocol from there and nowhere else
+        protocol.PythonProtocol = Parser  # and the protocol its parser
         self._look()
         await super()._serve()
 

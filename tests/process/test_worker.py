@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -12,6 +12,7 @@ from server.connection import worker
 from tests.conftest import Served
 
 pytestmark = pytest.mark.once("what connections are like is not a matter of the store")
+CLOSE = b"Connection: close\r\n\r\n"
 MEGABYTE = 1024 * 1024
 
 
@@ -81,6 +82,19 @@ def test_a_connection_that_ends_says_so_and_ends(server: Served, request_head: b
     assert answer.startswith(b"HTTP/1.")
     assert b"200 OK" in answer
     assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
+@pytest.mark.parametrize("name", ["张三", "一二三四五六七八", "x\u0085x", "é"])  # UTF-8 of 五 and 六 holds 0x85
+def test_chinese_as_typed_in_a_url_is_read_as_if_it_were_encoded(server: Served, name: str) -> None:
+    """PHP's curl and the shell send a URL as it stands; gunicorn refuses what is not ASCII (RFC 9112 section 3.2)."""
+    for raw in (name, quote(name)):
+        answer = exchange(
+            server, f"GET /login?username={raw}&password={raw} HTTP/1.1\r\nHost: localhost\r\n".encode() + CLOSE
+        )
+        assert answer.split()[1] == (b"400" if "\u0085" in name else b"401"), answer
+        answer = exchange(server, f"GET /user/{raw}/x HTTP/1.1\r\nHost: localhost\r\n".encode() + CLOSE)
+        assert answer.split()[1] == b"404"
+    assert exchange(server, b"GET /login?username=\xff HTTP/1.1\r\nHost: localhost\r\n" + CLOSE).split()[1] == b"400"
 
 
 @pytest.mark.parametrize("line", [b"HEAD / HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"NONSENSE\r\n\r\n"])
