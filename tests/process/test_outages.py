@@ -5,6 +5,8 @@ the process was restarted, too; a crowd that also does something else may heal w
 """
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,3 +137,30 @@ def test_nobody_waits_on_the_event_loop_for_a_lock_that_somebody_else_holds(serv
         other.close()
     again = httpx2.post(f"{server.url}/user/other", json=new_name, headers=sent, timeout=60)
     assert again.json()["ret"] == 0
+
+
+HOLD = """
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+store.execute("ROLLBACK")
+"""
+
+
+def test_a_login_waits_for_the_lock_of_another_process_and_nobody_else_does(serve: Callable[..., Served]) -> None:
+    """msupply-foundation/open-msupply#3254: who logged in while something was brought in was refused."""
+    server = serve(ROLLBOOK_WORKERS="1", ROLLBOOK_RATE_LIMITS="1")
+    assert httpx2.post(f"{server.url}/v1/user", json=LOGIN, timeout=30).json()["code"] == "OK"
+    token = _log_in(server.url, "").json()["data"]
+    command = [sys.executable, "-c", HOLD, server.store.removeprefix("sqlite:///")]
+    with ThreadPoolExecutor(1) as pool:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"held\n"
+            login = pool.submit(_log_in, server.url, "")
+            for _ in range(50):
+                assert _check_token(server.url, token).json()["code"] == "OK"
+            assert not login.done(), "it did not wait for the lock"
+        assert login.result().json()["code"] == "OK"
