@@ -1,6 +1,8 @@
 """Whether the audit is whole: the first event that was altered, removed or put in is named."""
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import peewee
@@ -56,35 +58,52 @@ class _Broken(Exception):
 
 def events(after: int = BEFORE_ALL) -> Iterator[AuditEvent]:
     """Yield the events of the chain in order of id, page by page."""
-    return _pages(AuditEvent, after)
+    return _pages(AuditEvent.select(), after)
 
 
 def pending() -> Iterator[PendingEvent]:
     """Yield the events that are not in the chain yet, in the order in which they were written."""
-    return _pages(PendingEvent, BEFORE_ALL)
+    return _pages(PendingEvent.select(), BEFORE_ALL)
 
 
-def _pages(table: Any, after: int) -> Iterator[Any]:
-    page = list(table.select().where(table.id > after).order_by(table.id).limit(PAGE))
+def newest(number: int, **wanted: Any) -> Iterator[SealedEvent]:
+    """Yield so many of the newest events, the oldest of them first; those that are not in the chain yet come last.
+
+    wanted: account (id), event (kind) and search (a text in address, actor or detail), each None for all.
+    """
+    chain, waiting = _wanted(AuditEvent, **wanted), _wanted(PendingEvent, **wanted)
+    late = min(number, waiting.count())
+    for rows, size in ((chain, number - late), (waiting, late)):
+        id = rows.model.id
+        first = rows.order_by(id.desc()).offset(size - 1).first() if size else None
+        if size:
+            yield from _pages(rows, first.id - 1 if first else BEFORE_ALL)
+
+
+def following(after: int, **wanted: Any) -> Iterator[SealedEvent]:
+    """Yield the events of the chain after an id, then those that are not in it yet. wanted: as at `newest`."""
+    yield from _pages(_wanted(AuditEvent, **wanted), after)
+    yield from _pages(_wanted(PendingEvent, **wanted), BEFORE_ALL)
+
+
+def _wanted(table: Any, account: int | None = None, event: Event | None = None, search: str | None = None) -> Any:
+    rows = table.select()
+    if account is not None:
+        rows = rows.where(table.account == account)
+    if event is not None:
+        rows = rows.where(table.event == str(event))
+    if search:
+        texts = (table.address, table.actor, table.detail)
+        rows = rows.where(reduce(or_, (text.contains(search) for text in texts)))
+    return rows
+
+
+def _pages(rows: Any, after: int) -> Iterator[Any]:
+    id = rows.model.id
+    page = list(rows.where(id > after).order_by(id).limit(PAGE))
     while page:
         yield from page
-        page = list(table.select().where(table.id > page[-1].id).order_by(table.id).limit(PAGE))
-
-
-def newest(number: int, account: int | None = None, event: Event | None = None) -> list[SealedEvent]:
-    """Return so many of the newest events, the oldest of them first: all, an account's, those of a kind.
-
-    Those that are not in the chain yet come last.
-    """
-    found: list[SealedEvent] = []
-    for table in (PendingEvent, AuditEvent):
-        wanted = table.select()
-        if account is not None:
-            wanted = wanted.where(table.account == account)
-        if event is not None:
-            wanted = wanted.where(table.event == str(event))
-        found += list(wanted.order_by(table.id.desc()).limit(number - len(found)))
-    return found[::-1]
+        page = list(rows.where(id > page[-1].id).order_by(id).limit(PAGE))
 
 
 def tail() -> Tail:

@@ -9,16 +9,17 @@ import typer
 from models.account import Account
 from models.account_search import named
 from models.audit.events import Event, note
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.departure import delete_account
 from models.migrations import migrate
 from server.cli import account_file, foreign, listing, output
 from server.cli.failure import Refused
 from server.cli.foreign.options import Options
+from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.progress import progress
 from server.cli.store import connected, directory, snapshot
-from server.cli.streams import read_file
+from server.cli.streams import is_stream, read_file, write_file
 from server.cli.values import HERE, Named, PasswordStdin, Username, confirm, read_password, valid
 
 PROFILE = ("display_name", "email", "mobile", "domain", "property", "photo", "job", "school", "introduct", "foreign_id")
@@ -69,15 +70,30 @@ def create(
 
 
 @app.command("list")
-def list_accounts(as_json: AsJson = False) -> None:
-    """List all accounts in order of id.
+def list_accounts(
+    *,
+    search: Search = None,
+    admin: Annotated[bool | None, typer.Option("--admin/--no-admin", help="Only who may act on all, or not.")] = None,
+    disabled: Annotated[
+        bool | None, typer.Option("--disabled/--enabled", help="Only who may not log in, or may.")
+    ] = None,
+    after: After = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List accounts in order of id.
+
+    A search looks into usernames, display names, e-mail addresses, mobile numbers and foreign ids, whatever their case.
 
     \b
-    Example:
-      rollbook account list --json | jq -r '.[] | select(.admin) | .username'
+    Examples:
+      rollbook account list --search example.com --limit 20
+      rollbook account list --after 20 --limit 20
+      rollbook account list --admin --json | jq -r '.[].username'
     """
     with snapshot():
-        output.say_all(map(_record, listing.accounts()), as_json, COLUMNS)
+        found = listing.accounts(Part(after, limit, search), admin=admin, disabled=disabled)
+        output.say_all(map(_record, found), as_json, COLUMNS)
 
 
 @app.command()
@@ -146,7 +162,7 @@ def set_password(account: Named, password_stdin: PasswordStdin = False, as_json:
 
 @app.command("export")
 def export_accounts(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", allow_dash=True, help="JSON Lines; - is stdout.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -161,9 +177,12 @@ def export_accounts(
     """
     with connected(), progress("Exporting") as report:
         migrate()
-        number = account_file.save(HERE / file, force, report)
+        with write_file(file, force) as lines, database.snapshot():
+            number = account_file.save(lines, report)
         with transaction():
             note(Event.EXPORTED, what="accounts", rows=number)
+    if is_stream(file):
+        return
     output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
 
 

@@ -1,19 +1,17 @@
 """Accounts as a file: JSON Lines, one account each, with password hashes."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 import peewee
 
 from models.audit.events import Event, note
-from models.db.database import database, transaction
+from models.db.database import transaction
 from models.errors import BadHash
 from models.identifiers import email_key, is_reserved, mobile_key, username_key
 from models.passwords import foreign_hashes
@@ -82,25 +80,13 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def save(file: Path, replace: bool, report: Report) -> int:
-    """Write all accounts as of one moment, in order of id, whole or not at all; return how many.
-
-    Raises Refused if the file is there and may not be replaced.
-    """
-    if os.path.lexists(file) and not replace:
-        raise Refused(f"{file}: is there already (--force replaces it)")
+def save(lines: BinaryIO, report: Report) -> int:
+    """Write all accounts as of one moment, in order of id; return how many."""
     number = 0
-    with TemporaryDirectory(dir=file.parent, prefix=".export-") as unfinished, database.snapshot():
-        lines = Path(unfinished, file.name)
-        lines.touch(mode=0o600)
-        with lines.open("wb") as written:
-            for number, (account, fields) in enumerate(listing.accounts_with_fields(), 1):
-                written.write(orjson.dumps(_record(account, fields), option=orjson.OPT_APPEND_NEWLINE))
-                if number % BATCH == 0:
-                    report(BATCH)
-            written.flush()
-            os.fsync(written.fileno())
-        lines.replace(file)
+    for number, (account, fields) in enumerate(listing.accounts_with_fields(), 1):
+        lines.write(orjson.dumps(_record(account, fields), option=orjson.OPT_APPEND_NEWLINE))
+        if number % BATCH == 0:
+            report(BATCH)
     return number
 
 

@@ -1,9 +1,9 @@
 """The audit: what happened that concerns security, and whether its chain is whole."""
 
-import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import orjson
 import typer
@@ -17,8 +17,10 @@ from models.audit.verification import Finding, Point, Tail
 from models.errors import AccountNotFound
 from server.cli import output
 from server.cli.failure import Refused
+from server.cli.listing import After, Limit, Search
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
+from server.cli.streams import is_stream, read_file, write_file
 from server.cli.values import HERE, NamedOption
 
 COLUMNS = ("id", "created", "event", "count", "account", "actor", "contract", "address", "detail")
@@ -34,17 +36,25 @@ def _point(text: str | None) -> str | None:
     return text
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Gets one JSON object a line.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", allow_dash=True, help="Gets one JSON object a line; - is stdout.")
+]
 
 
 @app.command("list")
 def list_events(
+    *,
     account: NamedOption = None,
     event: Annotated[Event | None, typer.Option(help="Only events of this kind.")] = None,
+    search: Search = None,
     last: Annotated[int, typer.Option(metavar="N", min=1, help="So many of the newest.")] = 100,
+    after: After = None,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest events, the oldest of them first.
+    """List the newest events, the oldest of them first; or those that follow an id, so many as --limit says.
+
+    A search looks into address, actor and detail.
 
     Accounts are told by id: that of a deleted account is never given again. An event that is not in the chain yet has
     no id; one that counts refusals of a minute says how many.
@@ -54,9 +64,11 @@ def list_events(
       rollbook audit list --account zhangsan
       rollbook audit list --event login_refused --last 1000 --json
     """
-    with directory():
+    with snapshot():
         about = _id(account) if account else None
-        output.say_all(map(_record, verification.newest(last, about, event)), as_json, COLUMNS)
+        wanted = {"account": about, "event": event, "search": search}
+        found = verification.newest(last, **wanted) if after is None else verification.following(after, **wanted)
+        output.say_all(map(_record, islice(found, limit)), as_json, COLUMNS)
 
 
 @app.command()
@@ -81,9 +93,9 @@ def verify(
     if since:
         id, _, chain = since.partition(":")
         noted = Point(int(id), chain)
-    with snapshot():
+    with snapshot(), read_file(file or Path()) as given:
         if file:
-            found = verification.verify(*_read(HERE / file), noted)
+            found = verification.verify(*_read(given), noted)
             tail = Tail(found.pending, 0)
         else:
             entries = verification.events(noted.id) if noted else verification.events()
@@ -106,14 +118,12 @@ def export(
 
     The file can be checked like the store itself: `rollbook audit verify --file FILE`.
     """
-    target = HERE / file
-    if target.exists() and not force:
-        raise Refused(f"{target}: is there already (--force replaces it)")
-    with snapshot():
-        written = _write(target)
+    with snapshot(), write_file(file, force) as opened:
+        written = _write(opened)
     with directory():
         note(Event.EXPORTED, what="audit", rows=written)
-    output.say({"file": str(target), "events": written}, as_json, str(target))
+    if not is_stream(file):
+        output.say({"file": str(HERE / file), "events": written}, as_json, str(HERE / file))
 
 
 def _id(account: str) -> int:
@@ -140,19 +150,17 @@ def _say(found: Finding, tail: Tail, as_json: bool) -> None:
     output.say(record, as_json, *lines)
 
 
-def _write(file: Path) -> int:
-    unfinished = file.with_name(f".{file.name}.part")
+def _write(lines: BinaryIO) -> int:
+    """Write all events; return how many."""
     written = 0
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as lines:
-        for entry in verification.events():
-            lines.write(orjson.dumps(entry.__data__) + b"\n")
-            written += 1
-        for waiting in verification.pending():
-            lines.write(orjson.dumps({"pending": waiting.__data__}) + b"\n")
-            written += 1
-        if head := AuditHead.find():
-            lines.write(orjson.dumps({"head": head.__data__}) + b"\n")
-    unfinished.replace(file)
+    for entry in verification.events():
+        lines.write(orjson.dumps(entry.__data__) + b"\n")
+        written += 1
+    for waiting in verification.pending():
+        lines.write(orjson.dumps({"pending": waiting.__data__}) + b"\n")
+        written += 1
+    if head := AuditHead.find():
+        lines.write(orjson.dumps({"head": head.__data__}) + b"\n")
     return written
 
 

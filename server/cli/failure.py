@@ -1,5 +1,6 @@
 """Failures: one line on stderr, an exit code, and nothing else."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended."""
 
 
+PIPE_CLOSED = 141
+"""What a shell expects of a program that wrote into a pipe that nobody reads."""
 EXTRA_ARGUMENTS = re.compile(r"(?<=argument\(s\)) \(.*\)", re.DOTALL)
 """What the parser adds about arguments too many: their values, one of which may be a password."""
 
@@ -30,6 +33,16 @@ class Refused(Exception):
 
 class OneLine(TyperGroup):
     """The whole command: whatever goes wrong inside is told in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run what is asked for; end without a word when nobody reads on, as `head` does not."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed goes nowhere
+            sys.exit(PIPE_CLOSED)
+        return result
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command and exit."""

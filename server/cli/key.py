@@ -11,6 +11,7 @@ from models.outbox import OutboxMessage
 from server import secret_key
 from server.cli import listing, output
 from server.cli.failure import Refused
+from server.cli.listing import Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
 from server.cli.values import read_stdin
@@ -47,10 +48,16 @@ def create(
 
 
 @app.command("list")
-def list_keys(as_json: AsJson = False) -> None:
-    """List the access keys, without what signs."""
+def list_keys(
+    search: Search = None,
+    after: Annotated[str | None, typer.Option(metavar="ACCESSID", help="Only what comes after this one.")] = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the access keys in order of accessid, without what signs."""
     with snapshot():
-        output.say_all(map(_record, listing.access_keys()), as_json, ("accessid", "created"))
+        found = listing.access_keys(Part(after, limit, search))
+        output.say_all(map(_record, found), as_json, ("accessid", "created"))
 
 
 @app.command()

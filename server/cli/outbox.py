@@ -7,6 +7,7 @@ import typer
 from models.outbox import OutboxMessage
 from server.cli import listing, output
 from server.cli.failure import Refused
+from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
 
@@ -17,10 +18,17 @@ app = typer.Typer(help="See messages that wait or were given up, have them tried
 
 @app.command("list")
 def list_messages(
+    *,
     failed: Annotated[bool, typer.Option("--failed", help="Only messages that were given up.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only messages that are still to go.")] = False,
+    search: Search = None,
+    after: After = None,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """List the messages of the outbox in order of id: waiting, delivered or failed.
+
+    A search looks into the recipient and the reason of a failure.
 
     Delivered ones are forgotten after a week, and so are failed ones.
 
@@ -28,8 +36,9 @@ def list_messages(
     Example:
       rollbook outbox list --failed
     """
+    state = "failed" if failed else "waiting" if waiting else None
     with snapshot():
-        output.say_all(map(_record, listing.messages(failed)), as_json, COLUMNS)
+        output.say_all(map(_record, listing.messages(Part(after, limit, search), state)), as_json, COLUMNS)
 
 
 @app.command()

@@ -9,10 +9,12 @@ from models.account_search import named
 from models.audit.events import Event, note
 from models.project import Project
 from server.cli import graph, listing, output
+from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.progress import progress
 from server.cli.store import directory, snapshot
-from server.cli.values import HERE, printable_name, valid
+from server.cli.streams import read_file
+from server.cli.values import HERE, NamedOption, printable_name, valid
 
 COLUMNS = ("id", "name", "owner", "members", "entities", "relations", "created")
 
@@ -44,8 +46,12 @@ def import_project(
       rollbook project import 三国 --owner zhangsan \\
           --entities 三国_entities.json --triads 三国_triads.json
     """
-    nodes = graph.read(HERE / entities)
-    edges = graph.read(HERE / triads) if triads else []
+    with read_file(entities) as file:
+        nodes = graph.read(file)
+    edges = []
+    if triads:
+        with read_file(triads) as file:
+            edges = graph.read(file)
     with directory(), progress("Importing", len(nodes) + len(edges)) as report:
         project = Project.import_graph(name, named(owner), nodes, edges, report)
     record = {"id": project.id, "name": name, "owner": owner, "entities": len(nodes), "relations": len(edges)}
@@ -76,10 +82,18 @@ def export(
 
 
 @app.command("list")
-def list_projects(as_json: AsJson = False) -> None:
-    """List all projects in order of id, with the username of the owner."""
+def list_projects(
+    *,
+    account: NamedOption = None,
+    search: Search = None,
+    after: After = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List projects in order of id, with the username of the owner; a search looks into their names."""
     with snapshot():
-        output.say_all(map(_record, listing.projects()), as_json, COLUMNS)
+        found = listing.projects(Part(after, limit, search), named(account) if account else None)
+        output.say_all(map(_record, found), as_json, COLUMNS)
 
 
 def _record(project: Project) -> dict[str, Any]:

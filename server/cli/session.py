@@ -9,6 +9,7 @@ from models.errors import InvalidSession
 from models.session import Session
 from server.cli import listing, output
 from server.cli.failure import Refused
+from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.store import directory, snapshot
 from server.cli.values import NamedOption
@@ -19,8 +20,16 @@ app = typer.Typer(help="See who is logged in, end sessions.", rich_markup_mode=N
 
 
 @app.command("list")
-def list_sessions(account: NamedOption = None, as_json: AsJson = False) -> None:
-    """List the live sessions of all contracts in order of id.
+def list_sessions(
+    *,
+    account: NamedOption = None,
+    contract: Annotated[str | None, typer.Option(metavar="STEM", help="Only those of this contract.")] = None,
+    search: Search = None,
+    after: After = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the live sessions of all contracts in order of id; a search looks into the names of their accounts.
 
     \b
     Example:
@@ -28,7 +37,8 @@ def list_sessions(account: NamedOption = None, as_json: AsJson = False) -> None:
     """
     with snapshot():
         owner = named(account) if account else None
-        output.say_all(map(_record, listing.sessions(owner)), as_json, COLUMNS)
+        found = listing.sessions(Part(after, limit, search), owner, contract)
+        output.say_all(map(_record, found), as_json, COLUMNS)
 
 
 @app.command()

@@ -201,7 +201,7 @@ def test_an_act_of_an_admin_names_both_accounts(client: TestClient, clients: dic
         Account.register("alice", SECRET)
     cookie = clients["indexy"].enter("root", SECRET)
     assert client.delete(f"{INDEXY}/2", headers={"cookie": f"indexy_session={cookie}"}).status_code == 200
-    last = verification.newest(1)[-1]
+    (last,) = verification.newest(1)
     assert (last.event, last.account, last.actor, last.contract) == ("account_deleted", 2, 1, "indexy")
 
 

@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from models.account import Account
+from models.audit import verification
 from models.errors import DirectoryError
 from models.keys import derive
 from models.project import Project
@@ -660,3 +661,165 @@ def test_keys_of_the_environment_are_rotated_there(rollbook: Rollbook, monkeypat
         assert (result.exit_code, result.stdout) == (1, "")
         assert "ROLLBOOK_SECRET_KEY has the keys" in result.stderr
         assert "aaa" not in result.stderr
+
+
+# --- lists, names and streams ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def town(register: Callable[..., Account]) -> list[Account]:
+    """Five accounts; the last one's username is the first one's id."""
+    return [
+        register("alice", email="Alice@Example.com", mobile="13800000001", display_name="爱丽丝"),
+        register("bob", admin=True),
+        register("carol", email="carol@example.com"),
+        register("50%_off"),
+        register("1"),
+    ]
+
+
+def ids(answer: Any) -> list[int]:
+    """Return the ids of what was listed."""
+    return [row["id"] for row in answer]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ((), [1, 2, 3, 4, 5]),
+        (("--limit", "2"), [1, 2]),
+        (("--after", "2", "--limit", "2"), [3, 4]),
+        (("--after", "5"), []),
+        (("--search", "EXAMPLE.com"), [1, 3]),
+        (("--search", "example.com", "--after", "1"), [3]),
+        (("--search", "ALI"), [1]),
+        (("--search", "丽"), [1]),
+        (("--search", "+86 138-0000-0001"), [1]),
+        (("--search", "%_"), [4]),
+        (("--search", "nobody"), []),
+        (("--admin",), [2]),
+        (("--no-admin", "--limit", "2"), [1, 3]),
+        (("--disabled",), [3]),
+        (("--enabled", "--admin"), [2]),
+    ],
+)
+def test_accounts_are_searched_and_paged(
+    rollbook: Rollbook,
+    answer: Callable[..., Any],
+    town: list[Account],
+    words: tuple[str, ...],
+    found: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 2)
+    rollbook("account", "disable", "carol")
+    assert ids(answer("account", "list", *words)) == found
+
+
+def test_every_list_is_paged_and_filtered(
+    rollbook: Rollbook, answer: Callable[..., Any], client: TestClient, town: list[Account]
+) -> None:
+    for name in ("alice", "bob", "alice"):
+        client.get("/login", params={"username": name, "password": "correct horse"})
+    assert ids(answer("session", "list", "--limit", "1", "--after", "1")) == [2]
+    assert ids(answer("session", "list", "--account", "alice@example.com")) == [1, 3]
+    assert ids(answer("session", "list", "--search", "bo")) == [2]
+    assert ids(answer("session", "list", "--contract", "sso")) == []
+    for name in ("one", "three", "two"):
+        answer("key", "create", name)
+    assert [key["accessid"] for key in answer("key", "list", "--after", "one", "--limit", "1")] == ["three"]
+    assert [key["accessid"] for key in answer("key", "list", "--search", "tw")] == ["two"]
+    for name in ("魏", "蜀", "吴"):
+        words = ("project", "import", name, "--owner", "alice", "--entities", "-")
+        assert rollbook(*words, input=json.dumps(SAN_GUO[0])).exit_code == 0
+    assert ids(answer("project", "list", "--after", "1", "--limit", "1")) == [2]
+    assert ids(answer("project", "list", "--search", "吴")) == [3]
+    assert ids(answer("project", "list", "--account", "bob")) == []
+    mails = answer("outbox", "list")
+    assert ids(answer("outbox", "list", "--waiting", "--limit", "1")) == ids(mails)[:1]
+    assert answer("outbox", "list", "--search", "nowhere.example") == []
+    assert answer("outbox", "list", "--failed") == []
+
+
+@pytest.mark.parametrize("page", [1, 1_000])
+def test_events_are_the_newest_or_those_that_follow(
+    answer: Callable[..., Any], town: list[Account], page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "PAGE", page)
+    every = answer("audit", "list", "--last", "1000000")
+    assert [event["account"] for event in every if event["event"] == "registered"] == [1, 2, 3, 4, 5]
+    assert answer("audit", "list", "--last", "2") == every[-2:]
+    assert answer("audit", "list", "--after", "0", "--limit", "3") == every[:3]
+    assert [event["account"] for event in answer("audit", "list", "--account", "carol")] == [3]
+    assert [event["account"] for event in answer("audit", "list", "--account", "99")] == []
+    assert answer("audit", "list", "--search", "nobody was here") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["2", "id:2", "bob", "BOB", "bob@example.com", "Bob@EXAMPLE.com", "13800000002", "+86 138 0000 0002"]
+)
+def test_an_account_is_named_by_whatever_names_it(
+    answer: Callable[..., Any], register: Callable[..., Account], name: str
+) -> None:
+    register("alice")
+    register("bob", email="bob@example.com", mobile="13800000002")
+    assert answer("account", "show", name)["username"] == "bob"
+    assert answer("account", "disable", name)["id"] == 2
+    assert answer("account", "delete", name, "--yes") == {"id": 2, "username": "bob", "deleted": True}
+
+
+def test_a_number_that_names_two_accounts_names_none(
+    rollbook: Rollbook, answer: Callable[..., Any], town: list[Account]
+) -> None:
+    told = refusal(rollbook("account", "delete", "1", "--yes"))
+    assert told == "1 is the id of alice, and the id of who has that name is 5"
+    assert answer("account", "show", "id:1")["username"] == "alice"
+    assert answer("account", "show", "id:5")["username"] == "1"
+    assert Account.count() == 5
+
+
+def test_an_address_that_two_show_and_neither_proved_names_none(
+    rollbook: Rollbook, settings: Settings, tmp_path: Path
+) -> None:
+    rollbook("account", "import", "-", input=b'{"username": "a", "email": "x@x.example"}\n' * 1)
+    rollbook("account", "import", "-", input=b'{"username": "b", "email": "X@x.example"}\n')
+    assert "several accounts show this" in refusal(rollbook("account", "show", "x@x.example"))
+
+
+def test_an_export_goes_through_a_pipe_into_another_store(
+    rollbook: Rollbook, town: list[Account], tmp_path: Path
+) -> None:
+    exported = rollbook("account", "export", "-")
+    assert (exported.exit_code, exported.stderr) == (0, "")
+    assert [json.loads(line)["id"] for line in exported.stdout.splitlines()] == [1, 2, 3, 4, 5]
+    again = rollbook("account", "import", "-", input=exported.stdout)
+    assert again.stdout == "0 accounts were added, 5 were there already\n"
+    audit = rollbook("audit", "export", "-").stdout
+    assert "whole" in rollbook("audit", "verify", "--file", "-", input=audit).stdout
+
+
+def test_entities_come_through_a_pipe(rollbook: Rollbook, alice: Any) -> None:
+    words = ("project", "import", "三国", "--owner", "id:1", "--entities", "-")
+    assert rollbook(*words, input=json.dumps(SAN_GUO[0])).stdout == "1\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [["account", "list"], ["account", "list", "--json"], ["account", "export", "-"]])
+def test_a_reader_that_leaves_ends_the_command_quietly(
+    environment: dict[str, str], settings: Settings, words: list[str]
+) -> None:
+    """What `head -1` does. Others end with a traceback, or with "Exception ignored in" at the end."""
+    rows = [{"username": f"a{number}", "introduct": "x" * 2_000} for number in range(1_500)]
+    file = settings.data / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = [sys.executable, "-m", "server.cli"]
+    subprocess.run([*run, "account", "import", file], cwd=ROOT, env=os.environ | environment, check=True)
+    with subprocess.Popen(
+        [*run, *words], cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

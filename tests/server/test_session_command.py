@@ -55,7 +55,7 @@ def test_all_sessions_of_an_account_end_in_all_contracts(
     result = operate("session", "end", "--account", "alice")
     assert (result.exit_code, result.stdout) == (0, "4 ended\n")
     assert {who: lives() for who, lives in logged_in.items()} == dict.fromkeys(logged_in, False) | {"bob": True}
-    last = newest(1)[-1]
+    (last,) = newest(1)
     assert (last.event, last.account, last.contract, last.detail) == ("session_ended", 1, "operator", '{"sessions":4}')
 
 
