@@ -59,6 +59,12 @@ def matches(stored: str, password: str) -> bool:
         return False
 
 
+def read(stored: str) -> Scheme | None:
+    """Return a hash by its scheme; None for one that stands for no password, or is no hash of the password itself."""
+    scheme = None if unwrap(stored, "")[0] != stored else _scheme(stored)
+    return scheme.read(stored) if scheme else None
+
+
 def unwrap(stored: str, password: str) -> tuple[str, str]:
     """Return the Argon2id hash in a wrapped one, and what it is of: the digest of the password; others as they are."""
     found = WRAPPED.fullmatch(stored)

@@ -14,6 +14,7 @@ from models.departure import delete_account
 from models.migrations import migrate
 from server.cli import account_file, foreign, listing, output
 from server.cli.failure import Refused
+from server.cli.foreign import exports
 from server.cli.foreign.options import Options
 from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
@@ -163,6 +164,16 @@ def set_password(account: Named, password_stdin: PasswordStdin = False, as_json:
 @app.command("export")
 def export_accounts(
     file: Annotated[Path, typer.Argument(metavar="FILE", allow_dash=True, help="JSON Lines; - is stdout.")],
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="SYSTEM",
+            callback=foreign.one_of(exports.SYSTEMS),
+            autocompletion=lambda: list(exports.SYSTEMS),
+            help=f"Write what {' or '.join(exports.SYSTEMS)} takes.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -172,18 +183,26 @@ def export_accounts(
     secret as the store.
 
     \b
-    Example:
+    Examples:
       rollbook account export accounts.jsonl
+      rollbook account export fixture.json --to django
     """
     with connected(), progress("Exporting") as report:
         migrate()
         with write_file(file, force) as lines, database.snapshot():
-            number = account_file.save(lines, report)
+            if system:
+                number, lost = exports.save(lines, listing.accounts(), system, report)
+            else:
+                number, lost = account_file.save(lines, report), 0
         with transaction():
             note(Event.EXPORTED, what="accounts", rows=number)
     if is_stream(file):
         return
-    output.say({"file": str(HERE / file), "accounts": number}, as_json, f"{number} accounts are in {HERE / file}")
+    words = f"{number} accounts are in {HERE / file}"
+    if lost:
+        words += f", {lost} of them without their password, which {system} cannot check"
+    record = {"file": str(HERE / file), "accounts": number, "without_password": lost}
+    output.say(record, as_json, words)
 
 
 @app.command("import")
@@ -194,7 +213,7 @@ def import_accounts(
         typer.Option(
             "--from",
             metavar="SYSTEM",
-            callback=foreign.named,
+            callback=foreign.one_of(foreign.SYSTEMS),
             autocompletion=lambda: list(foreign.SYSTEMS),
             help=f"One of {', '.join(foreign.SYSTEMS)}.",
         ),

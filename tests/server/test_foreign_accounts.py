@@ -6,6 +6,9 @@ passlib, Werkzeug.
 """
 
 import json
+import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from starlette.testclient import TestClient
 from typer.testing import Result
 
 from models.account import Account
+from models.account_block import AccountBlock, AccountBlockChange
 from models.db.database import connect
+from server.cli.foreign import SYSTEMS
 from server.settings import Settings
 from tests.models.test_foreign_hashes import PASSWORD
 from tests.server.test_cli import refusal
@@ -273,3 +278,79 @@ def test_a_file_may_come_through_a_pipe(operate: Callable[..., Result], settings
     assert operate("account", "import", "-", "--from", "keycloak", stdin=text).exit_code == 0
     connect(settings.database_url)
     assert Account.count() == 7
+
+
+# --- the page, and the way back ---------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "scripts/tools/docs/pages/bring-your-accounts.md"
+COMMANDS = re.findall(r"^\./scripts/rollbook (account .*)$", PAGE.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the operator stands, with the files that the page names."""
+    shutil.copytree(FOLDER, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_page_does_what_it_says(
+    operate: Callable[..., Result], settings: Settings, folder: Path, command: str
+) -> None:
+    result = operate(*shlex.split(command))
+    assert result.exit_code == 0, result.output
+    connect(settings.database_url)
+    if "import" in command:
+        file = command.split()[2]
+        assert Account.count() == FILES[file][2]
+    else:
+        assert json.loads((folder / command.split()[2]).read_bytes()) == []
+
+
+def test_the_page_has_a_command_for_every_system_and_file() -> None:
+    words = [command.split() for command in COMMANDS]
+    assert {word[2] for word in words if word[1] == "import"} == set(FILES)
+    assert {word[word.index("--from") + 1] for word in words if word[1] == "import"} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("file", "system", "lost"),
+    [
+        ("kratos.json", "kratos", []),
+        ("keycloak.json", "kratos", []),
+        ("django.json", "kratos", ["zhao"]),
+        ("django.json", "django", []),
+        ("firebase.json", "kratos", []),
+        ("excel.csv", "kratos", ["li", "qian", "zhou"]),
+        ("beego.sql", "django", ["foo@example.com", "li", "O'Brien", "qian"]),
+    ],
+)
+def test_what_goes_out_comes_in_again_with_its_passwords(
+    bring_in: Import,
+    operate: Callable[..., Result],
+    renew_store: Callable[[], str],
+    client: TestClient,
+    tmp_path: Path,
+    file: str,
+    system: str,
+    lost: list[str],
+) -> None:
+    words, names, number = FILES[file]
+    bring_in(file, *words)
+    told = json.loads(operate("account", "export", "out.json", "--to", system, "--json").stdout)
+    assert (told["accounts"], told["without_password"]) == (number, len(lost))
+    Account.delete().execute()
+    AccountBlockChange.delete().execute()
+    AccountBlock.delete().execute()
+    again = bring_in("out.json", "--from", system, text=(tmp_path / "out.json").read_bytes())
+    assert again.stdout.startswith(f"{number} accounts were added"), again.output
+    for name in set(names) - set(lost):
+        answer = client.get("/login", params={"username": name, "password": PASSWORD})
+        assert answer.status_code == 200, name
+    for name in lost:
+        assert shown(name).password_hash == "!"
+
+
+def test_what_is_not_known_is_not_written_to(operate: Callable[..., Result], settings: Settings) -> None:
+    assert "'auth0' is none of kratos, django" in refusal(operate("account", "export", "-", "--to", "auth0"), code=2)

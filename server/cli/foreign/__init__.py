@@ -1,6 +1,6 @@
 """Systems that people leave, by name; one module for each, and one list."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,11 +42,15 @@ SYSTEMS: dict[str, Any] = {
 """In the order in which a file is recognized: those that say least of themselves come last."""
 
 
-def named(name: str | None) -> str | None:
-    """Let the name of a system pass. Raises BadParameter for another."""
-    if name is not None and name not in SYSTEMS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(SYSTEMS)}")
-    return name
+def one_of(systems: Collection[str]) -> Callable[[str | None], str | None]:
+    """Return what lets the names of these systems pass, and refuses others."""
+
+    def callback(name: str | None) -> str | None:
+        if name is not None and name not in systems:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(systems)}")
+        return name
+
+    return callback
 
 
 def entries(file: Path, name: str, options: Options) -> Iterator[tuple[int, Given]]:
