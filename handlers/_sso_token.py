@@ -5,6 +5,7 @@ session row alone says.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import jwt
 from jwt.types import Options
@@ -12,6 +13,7 @@ from jwt.types import Options
 from handlers.exceptions import InvalidToken, Unauthorized
 from models import clock, settings
 from models.account import Account
+from models.secret import digest
 
 ALGORITHM = "HS256"
 CHECKS: Options = {"require": ["jti"], "verify_iat": False}
@@ -35,16 +37,24 @@ def read(token: str) -> str:
     """
     if not token:
         raise Unauthorized
-    return _verify(token, settings.current.secret_keys)
+    secret: str = _verify(token, settings.current.secret_keys)["jti"]
+    return secret
+
+
+def known(token: str) -> tuple[int, str] | None:
+    """Return whose ended token this is and what its client is known by; None where it is too old to tell."""
+    claims = _verify(token, settings.current.secret_keys)
+    old = claims.get("iat", 0) <= clock.now() - settings.current.known_device_seconds
+    return None if old else (claims["userId"], digest(claims["jti"]))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _verify(token: str, keys: tuple[bytes, ...]) -> str:
+def _verify(token: str, keys: tuple[bytes, ...]) -> dict[str, Any]:
     """Remember what was verified: a token comes with every request, and its signature stays what it is."""
     for key in keys:
         try:
-            secret: str = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)["jti"]
+            claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=CHECKS)
         except (jwt.InvalidTokenError, RecursionError):
             continue  # the header is parsed, however deep, before the signature is checked
-        return secret
+        return claims
     raise InvalidToken

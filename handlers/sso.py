@@ -43,9 +43,8 @@ def admit_to_login(token: str) -> dict[str, Any]:
         try:
             find_session(token)
         except InvalidSession:
-            pass
-        else:
-            raise AlreadyLoggedIn
+            return {"sub": None, "known": _sso_token.known(token)}
+        raise AlreadyLoggedIn
     return {"sub": None}
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import peewee
 
-from models import claims, clock, messages, settings
+from models import actor, claims, clock, messages, settings
 from models.account_block import AccountBlock, AccountBlockChange
 from models.audit.events import Event, note, note_refusal
 from models.db.cached_query import CachedInsert, CachedQuery, CachedStatement
@@ -24,7 +24,7 @@ from models.errors import (
     WrongPassword,
 )
 from models.identifiers import email_key, is_mobile, is_reserved, mobile_key, username_key
-from models.outbox import OutboxMessage
+from models.outbox import CHANGED, CLAIMED, OutboxMessage
 from models.passwords import hashing
 
 LARGEST_ID = 2**63 - 1
@@ -104,6 +104,7 @@ class Account(Model):
             _tell(holder, "email_taken")
         elif discreet:
             OutboxMessage.post_to_nobody("mail")  # so that time does not tell either
+        actor.visit.get().account_id = account.id
         note(Event.REGISTERED, account.id, **({"admin": True} if account.admin else {}))
         return account
 
@@ -331,10 +332,14 @@ def _tell_new_username(key: str, password: str) -> None:
         raise UsernameChanged(former.username)
 
 
+BY_STRANGERS = ("email_taken", "email_set")
+"""Messages to who has an address that somebody else may have typed."""
+
+
 def _tell(email: str | None, what: str) -> None:
     """Mail an account's owner, where there is an address, that something has changed."""
     if email:
-        OutboxMessage.post("mail", email, messages.changed(what))
+        OutboxMessage.post("mail", email, messages.changed(what), CLAIMED if what in BY_STRANGERS else CHANGED)
 
 
 def _in_order(field: Any, direction: str) -> Any:

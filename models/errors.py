@@ -31,7 +31,9 @@ DirectoryError
 ├── NotAMember
 ├── BadGraph
 ├── WrongCode
+│   └── NoCode
 ├── WrongConfirmation
+│   └── NothingToTry
 ├── NothingToConfirm
 ├── WrongLink
 ├── EmailUnknown
@@ -48,7 +50,7 @@ class DirectoryError(Exception):
     """Base of all refusals.
 
     keeps_changes: what the verb wrote before it refused is committed all the same (a counted try, for one).
-    guessed: a secret was tried and found wrong; such tries are limited.
+    guessed: a secret or a name was tried out, and what was learnt of it is worth something; such tries are limited.
     """
 
     keeps_changes = False
@@ -116,6 +118,8 @@ class PermissionDenied(DirectoryError):
 class AccountNotFound(DirectoryError):
     """Raised when no account has this id or username."""
 
+    guessed = True
+
 
 class AccountAmbiguous(DirectoryError):
     """Raised when what was said names several accounts; the text says which."""
@@ -123,6 +127,8 @@ class AccountAmbiguous(DirectoryError):
 
 class Taken(DirectoryError):
     """Base of the refusals where a unique value belongs to another account."""
+
+    guessed = True
 
 
 class UsernameTaken(Taken):
@@ -192,11 +198,23 @@ class WrongCode(DirectoryError):
     guessed = True
 
 
+class NoCode(WrongCode):
+    """Raised when no recovery code is live, or this caller has tried it too often: nothing was learnt by the try."""
+
+    guessed = False
+
+
 class WrongConfirmation(DirectoryError):
     """Raised when a code that is to prove an address is wrong, used up or too old; the try is counted all the same."""
 
     keeps_changes = True
     guessed = True
+
+
+class NothingToTry(WrongConfirmation):
+    """Raised when no code to prove an address is live, or this caller has tried it too often."""
+
+    guessed = False
 
 
 class NothingToConfirm(DirectoryError):

@@ -9,7 +9,10 @@ import peewee
 from models import clock, settings
 from models.db.cached_query import CachedInsert
 from models.db.database import Model, database, delete_some
+from models.identifiers import contact_key
 from models.keys import renew_wrapped, unwrap
+from models.rate_counter import RateCounter
+from models.secret import digest
 from models.settings import DAY, HOUR, MINUTE
 
 CLAIM_SECONDS = MINUTE
@@ -23,6 +26,14 @@ FIRST_PAUSE = 5
 LONGEST_PAUSE = HOUR
 NEVER = 2**62
 """When a message is due that was given up."""
+
+
+ASKED, CLAIMED, CHANGED = "asked", "claimed", "changed"
+"""Why a message is sent: somebody asked for it, somebody showed the address, or the account itself was changed. Each
+counts apart, so that what strangers can cause uses up no word about a change."""
+MOST_A_DAY = {CLAIMED: 5, CHANGED: 30}
+"""Messages to one recipient, whoever caused them; beyond that nothing is sent until the day is over.
+How many may be asked for, the contracts say."""
 
 
 class Notice(NamedTuple):
@@ -60,9 +71,12 @@ class OutboxMessage(Model):
         return unwrap(self.body)
 
     @classmethod
-    def post(cls, kind: str, recipient: str, notice: Notice) -> None:
-        """Leave a message for the mailer; a secret in it must be encrypted."""
+    def post(cls, kind: str, recipient: str, notice: Notice, cause: str = CHANGED) -> None:
+        """Leave a message for the mailer, unless its recipient had too many; a secret in it must be encrypted."""
         database.begin_immediate()
+        if cause != ASKED and not _has_room(recipient, cause):
+            cls.post_to_nobody(kind)
+            return
         now = clock.now()
         INSERT.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
@@ -151,6 +165,12 @@ class OutboxMessage(Model):
         lost = cls.delivered.is_null() & (cls.due == NEVER) & (cls.failed <= old)
         lost_too: int = delete_some(cls, lost & (cls.id < newest), batch)
         return gone + lost_too
+
+
+def _has_room(recipient: str, cause: str) -> bool:
+    """Count a message to a recipient; tell whether it may still be sent today."""
+    key = f"message/{cause}/{digest(contact_key(recipient))}"
+    return RateCounter.add({key: DAY})[key][0] <= MOST_A_DAY[cause]
 
 
 def _pause(attempts: int) -> int:

@@ -1,8 +1,8 @@
-"""RateLimitStorage of requests within windows of time, shared by all processes that use the store."""
+"""Counts of requests, within windows of time or with growing waits, shared by all processes that use the store."""
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee
 
@@ -12,11 +12,26 @@ from models.db.database import Model, database, delete_some
 ALL = 2**31 - 1
 """Amount by which a count is cleared."""
 ROW = "(?, ?, ?)"
+SKEW_SECONDS = 5
+"""So far may the clocks of two instances differ. A window that ends later than one that begins now, by more than that,
+was opened by a clock that has jumped since; it is over."""
+STALE = f"(rate_counter.expires <= ? OR rate_counter.expires > excluded.expires + {SKEW_SECONDS})"
 ADD = (
-    "INSERT INTO rate_counter (key, count, expires) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "
-    "count = CASE WHEN rate_counter.expires > ? THEN rate_counter.count ELSE 0 END + excluded.count, "
-    "expires = CASE WHEN rate_counter.expires > ? THEN rate_counter.expires ELSE excluded.expires END "
+    "INSERT INTO rate_counter (key, count, expires) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "  # noqa: S608  # of our own words only
+    f"count = CASE WHEN {STALE} THEN 0 ELSE rate_counter.count END + excluded.count, "
+    f"expires = CASE WHEN {STALE} THEN excluded.expires ELSE rate_counter.expires END "
     "RETURNING key, count, expires"
+)
+WAIT = (
+    "(CASE WHEN rate_counter.count - {free} >= 20 OR ({first} << (rate_counter.count - {free})) > {longest} "
+    "THEN {longest} ELSE {first} << (rate_counter.count - {free}) END)"
+)
+"""Seconds after the last failure in which nothing may be tried, of as many failures as were counted."""
+GROW = (
+    "INSERT INTO rate_counter (key, count, expires) VALUES (?, 1, ?) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608  # as above
+    f"count = CASE WHEN {STALE} THEN 0 ELSE rate_counter.count END + 1, expires = excluded.expires "
+    f"WHERE {STALE} OR rate_counter.count < {{free}} OR excluded.expires - rate_counter.expires >= {WAIT} "
+    "RETURNING count"
 )
 GIVE_BACK = (
     "INSERT INTO rate_counter (key, count, expires) VALUES {rows} ON CONFLICT (key) DO UPDATE SET "
@@ -27,8 +42,28 @@ READ = "SELECT count, expires FROM rate_counter WHERE key = ? AND expires > ?"
 """Written by hand, since they stand on the path of every login: Peewee takes longer to write them than they run."""
 
 
+class Growth(NamedTuple):
+    """How the wait grows with failures in a row.
+
+    free: so many are followed by no wait. first: seconds of the first wait; each is twice as long as the one before, up
+    to the longest. forgotten: so many seconds after the last failure all are forgotten.
+    """
+
+    free: int
+    first: int
+    longest: int
+    forgotten: int
+
+    def wait(self, count: int) -> int:
+        """Return the seconds to wait after the last of so many failures."""
+        return min(self.longest, self.first << min(20, count - self.free)) if count >= self.free else 0
+
+
 class RateCounter(Model):
-    """How much was counted under a key; from `expires` on, in Unix seconds, the count is nothing."""
+    """How much was counted under a key; from `expires` on, in Unix seconds, the count is nothing.
+
+    Where waits grow, `expires` tells when the last failure was, too.
+    """
 
     key = peewee.CharField(max_length=128, primary_key=True)
     count = peewee.IntegerField()
@@ -44,6 +79,17 @@ class RateCounter(Model):
         now = clock.now()
         rows = ((key, amount, now + seconds[key]) for key in seconds)
         return {key: (count, expires) for key, count, expires in _execute(ADD, rows, now, now).fetchall()}
+
+    @classmethod
+    def grow(cls, key: str, growth: Growth) -> int:
+        """Count a try, unless it comes too early after the last one; return how many seconds too early, else 0."""
+        database.begin_immediate()
+        now = clock.now()
+        sql = GROW.format(**growth._asdict()).replace("?", database.param)
+        if database.execute_sql(sql, (key, now + growth.forgotten, now, now)).fetchone():
+            return 0
+        count, expires = cls.read(key)
+        return max(1, expires - growth.forgotten + growth.wait(count) - now)
 
     @classmethod
     def give_back(cls, amounts: dict[str, int]) -> None:

@@ -7,15 +7,16 @@ from typing import Any, Self
 
 import peewee
 
-from models import clock, proof, settings
+from models import actor, clock, proof, settings
 from models.account import Account
 from models.audit.events import Event, note, note_refusal
 from models.claims import mailbox
 from models.db.database import Model, database, delete_some
-from models.errors import EmailUnknown, WrongCode, WrongLink
+from models.errors import EmailUnknown, NoCode, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
 from models.keys import wrap
-from models.outbox import Notice, OutboxMessage
+from models.outbox import ASKED, Notice, OutboxMessage
+from models.rate_counter import RateCounter
 from models.secret import alphanumeric, digest, digits
 
 CODE_LENGTH = 6
@@ -37,8 +38,6 @@ class RecoveryCode(Model):
     recipient = peewee.CharField(max_length=254)
     """Key of the number, or the address as the account has it. Once that is another one, the code is dead."""
     digest = peewee.CharField(max_length=64, unique=True)
-    tries = peewee.IntegerField(default=0)
-    """Wrong tries."""
     expires = peewee.BigIntegerField(index=True)
 
     class Meta:
@@ -53,12 +52,12 @@ class RecoveryCode(Model):
         notice = compose(wrap(code))
         database.begin_immediate()
         note(Event.RECOVERY_ASKED, account.id if account else None, channel="mobile")
-        if account is None:
+        if account is None or cls.keep_last([account], "mobile"):
             cls._keep_nothing("sms")
             return
         kept = cls.digest_of(account.id, number, code)
         cls.keep(account, "mobile", number, kept, settings.current.mobile_code_seconds)
-        OutboxMessage.post("sms", str(account.mobile), notice)  # as registered
+        OutboxMessage.post("sms", str(account.mobile), notice, ASKED)  # as registered
 
     @classmethod
     def send_link(cls, email: str, compose: ComposeLinks) -> None:
@@ -72,22 +71,26 @@ class RecoveryCode(Model):
             raise EmailUnknown
         database.begin_immediate()
         note(Event.RECOVERY_ASKED, accounts[0].id if accounts else None, channel="email")
-        if not accounts:
+        if not accounts or cls.keep_last(accounts, "email"):
             secret = alphanumeric(LINK_LENGTH)
             digest(secret)
             compose([("", wrap(secret))])
             cls._keep_nothing("mail")
+            return
         mails: dict[str | None, tuple[str, list[tuple[str, str]]]] = {}
         for account in accounts:
             address, secret = proof.address_of(account, key), alphanumeric(LINK_LENGTH)
             cls.keep(account, "email", address, digest(secret), settings.current.email_link_seconds)
             mails.setdefault(mailbox(address), (address, []))[1].append((account.username, wrap(secret)))
         for address, links in mails.values():
-            OutboxMessage.post("mail", address, compose(links))
+            OutboxMessage.post("mail", address, compose(links), ASKED)
 
     @classmethod
     def redeem_code(cls, mobile: str, code: str, new: str) -> None:
-        """Set a new password by a code of 6 digits. Raises WrongCode, and counts the try; PasswordRefused."""
+        """Set a new password by a code of 6 digits.
+
+        Raises WrongCode, and counts the try (NoCode where there was nothing to guess); PasswordRefused.
+        """
         number = mobile_key(mobile)
         reached = (cls.recipient == Account.mobile_key) & (cls.recipient == number)
         sent = cls.live("mobile", reached).order_by(Account.mobile_proved.is_null(), Account.id).first()
@@ -95,7 +98,10 @@ class RecoveryCode(Model):
             if settings.current.policy == "guarded":
                 cls._try_nothing(number, code)
             note_refusal(Event.RECOVERY_REFUSED, channel="mobile")
-            raise WrongCode
+            raise NoCode
+        if not sent.may_try():
+            note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
+            raise NoCode
         if not sent.is_code(number, code):
             sent.count_try()
             note_refusal(Event.RECOVERY_REFUSED, sent.account.id, channel="mobile")
@@ -134,6 +140,7 @@ class RecoveryCode(Model):
             return False
         proof.prove(self.account, self.channel, self.address)
         self.account.store_password(hashed)
+        actor.visit.get().account_id = self.account.id
         note(Event.RECOVERED, self.account.id, channel=self.channel)
         return True
 
@@ -146,17 +153,19 @@ class RecoveryCode(Model):
         """Tell in constant time whether this is the code that was sent to the address or number with this key."""
         return _is_code(self.digest, self.account.id, key, code)
 
+    def may_try(self) -> bool:
+        """Tell whether who asks has tries left at this code; a stranger's take none from whom it was sent to."""
+        return RateCounter.read(_tries(self.digest))[0] < settings.current.mobile_code_tries
+
     def count_try(self) -> None:
-        """Count a wrong try."""
-        database.begin_immediate()
-        this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
-        RecoveryCode.update(tries=RecoveryCode.tries + 1).where(this).execute()
+        """Count a wrong try of who asks."""
+        _count_try(self.digest)
 
     def use_up(self) -> bool:
-        """Delete the code; of many calls at once, one gets True."""
+        """Delete the code; of many calls at once, one gets True, and none if too many were wrong meanwhile."""
         database.begin_immediate()
         this = (RecoveryCode.id == self.id) & (RecoveryCode.digest == self.digest)
-        return bool(RecoveryCode.delete().where(this & _alive()).execute())
+        return self.may_try() and bool(RecoveryCode.delete().where(this & _alive()).execute())
 
     @property
     def address(self) -> str:
@@ -184,10 +193,29 @@ class RecoveryCode(Model):
     @classmethod
     def keep(cls, account: Account, channel: str, recipient: str, digest: str, lifetime: int) -> None:
         """Store a new code in place of the one before."""
-        fresh = {"recipient": recipient, "digest": digest, "tries": 0, "expires": clock.now() + lifetime}
+        fresh = {
+            "recipient": recipient,
+            "digest": digest,
+            "expires": clock.now() + max(lifetime, actor.visit.get().full),
+        }
         cls.insert(account=account, channel=channel, **fresh).on_conflict(
             conflict_target=[cls.account, cls.channel], update=fresh
         ).execute()
+
+    @classmethod
+    def keep_last(cls, accounts: list[Account], channel: str) -> bool:
+        """Where the recipient had too many messages, keep the last code good until there is room for more.
+
+        Tells whether there is one: nothing is sent then. So strangers who ask in an owner's name fill no mailbox, and
+        keep no code from the owner.
+        """
+        full = actor.visit.get().full
+        if not full:
+            return False
+        until = clock.now() + full
+        last = cls.account.in_([account.id for account in accounts]) & (cls.channel == channel) & _alive()
+        longer = peewee.Case(None, [(cls.expires < until, until)], cls.expires)
+        return bool(cls.update(expires=longer).where(last).execute())
 
     @classmethod
     def _keep_nothing(cls, kind: str) -> None:
@@ -206,9 +234,9 @@ class RecoveryCode(Model):
         The look-up stands for reading the code and its account; scripts/enumeration measures whether it is as much.
         """
         cls.select(cls.id).where(cls.id == 0).first()
+        RateCounter.read(_tries(""))
         _is_code("", 0, mobile, code)
-        database.begin_immediate()
-        cls.update(tries=cls.tries + 1).where(cls.id == 0, cls.digest == "").execute()
+        _count_try("")
 
     @classmethod
     def purge(cls, batch: int) -> int:
@@ -217,8 +245,17 @@ class RecoveryCode(Model):
 
 
 def _alive() -> Any:
-    in_time = RecoveryCode.expires > clock.now()
-    return in_time & (RecoveryCode.tries < settings.current.mobile_code_tries)
+    return RecoveryCode.expires > clock.now()
+
+
+def _tries(kept: str) -> str:
+    """Return what tries at a code are counted under, for whoever asks apart from all others."""
+    who = digest(f"{kept}\n{actor.visit.get().place}")
+    return f"code/{who}"
+
+
+def _count_try(kept: str) -> None:
+    RateCounter.add({_tries(kept): settings.current.mobile_code_seconds})
 
 
 def _is_code(kept: str, account_id: int, mobile: str, code: str) -> bool:

@@ -102,6 +102,7 @@ SERVER_ONLY = {
     "x-headers",
     "x-failure-media-type",
     "x-device-cookie",
+    "x-known-place",
 }
 """Words of the specs that say nothing to who reads or calls."""
 

@@ -6,11 +6,14 @@ import hmac
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from handlers import _sso_token
 from models import clock
 from models.access_key import AccessKey
 from models.account import Account
 from models.db.database import database, run_transaction
+from models.identifiers import mobile_key
 from models.rate_counter import RateCounter
+from models.recovery import RecoveryCode
 from models.session import Session
 from server.specs import load_contracts
 
@@ -20,6 +23,8 @@ RIGHT = "correct horse"
 EMAIL = "alice@example.com"
 INDEXY_COOKIE = "aliveCookieOfIndexy"
 TOKEN = "1-aliveTokenOfDbmsFor22x"
+MOBILE = mobile_key("13345587000")
+SIGNED_TOKEN = "alivetokenofsign"
 COOKIE = "a live cookie of the annotation contract"
 
 
@@ -31,9 +36,20 @@ class Limited(NamedTuple):
     name: str
     limit: int
     seconds: int
+    wait: int
+    beyond: str
+
+    @property
+    def refuses(self) -> bool:
+        """Tell whether who goes beyond is refused."""
+        return self.beyond == "refused"
 
     def __str__(self) -> str:
         return f"{self.stem} {self.operation}: {self.name}"
+
+
+ENDS_ITSELF = ("log_out", "log_out_as_in_outline")
+"""Operations that cannot be asked for twice with one credential."""
 
 
 def declared() -> Iterator[Limited]:
@@ -42,8 +58,10 @@ def declared() -> Iterator[Limited]:
         for item in contract.document["paths"].values():
             for operation in item.values():
                 for entry in operation.get("x-rate-limit", []) if isinstance(operation, dict) else []:
-                    names = entry["name"], entry["limit"], entry["seconds"]
-                    yield Limited(contract.stem, operation["operationId"], *names)
+                    names = entry["name"], entry["limit"], entry["seconds"], entry.get("wait", 0)
+                    names = *names, entry.get("beyond", "refused")
+                    if operation["operationId"] not in ENDS_ITSELF:
+                        yield Limited(contract.stem, operation["operationId"], *names)
 
 
 class World:
@@ -52,10 +70,27 @@ class World:
     def __init__(self) -> None:
         self.accesskey = run_transaction(lambda: AccessKey.create("clients", "a-key-of-the-tests")).accesskey
         self.alice = run_transaction(lambda: Account.register("alice", RIGHT, email=EMAIL, mobile="13345587000"))
+        self.bob = run_transaction(lambda: Account.register("taken", RIGHT, email="taken@example.com"))
         session = run_transaction(lambda: Session.open(self.alice, "annotation", COOKIE))
         own = run_transaction(lambda: Session.open(self.alice, "dbms", TOKEN))
         indexy = run_transaction(lambda: Session.open(self.alice, "indexy", INDEXY_COOKIE))
-        Session.update(expires=clock.now() * 2).where(Session.id.in_([session.id, own.id, indexy.id])).execute()
+        sso = run_transaction(lambda: Session.open(self.alice, "sso", "aliveSecretOfSso"))
+        signed = run_transaction(lambda: Session.open(self.alice, "signed", SIGNED_TOKEN))
+        alive = [session.id, own.id, indexy.id, sso.id, signed.id]
+        Session.update(expires=clock.now() * 2).where(Session.id.in_(alive)).execute()
+        run_transaction(self._send_codes)
+        self.sso = _sso_token.write(self.alice, "aliveSecretOfSso")
+
+    def _send_codes(self) -> None:
+        database.begin_immediate()
+        for channel in ("mobile", "confirm_mobile"):
+            RecoveryCode.keep(self.alice, channel, MOBILE, channel, 10**9)
+
+    def counted(self, limit: Limited) -> dict[str, Any]:
+        """Return a request that this limit counts."""
+        if (limit.stem, limit.name) == ("signed", "changes"):
+            return self.signed(action="update", token=SIGNED_TOKEN, alias="Alice")
+        return self.request(limit.stem, limit.operation)
 
     def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
         """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
@@ -77,6 +112,44 @@ class World:
                 "json": {"email": EMAIL, "code": "0" * 32},
             },
             ("sso", "log_in"): {"method": "POST", "url": "/v1/login", "json": body, "headers": {"token": "default"}},
+            ("dbms", "log_out"): {"method": "GET", "url": "/logout", "params": {"token": TOKEN}},
+            ("dbms", "update"): {
+                "method": "PUT",
+                "url": f"/user/{self.alice.id}",
+                "params": {"token": TOKEN},
+                "json": {"username": "taken"},
+            },
+            ("sso", "log_out"): {"method": "GET", "url": "/v1/logout", "headers": {"token": self.sso}},
+            ("sso", "log_out_as_in_outline"): {"method": "GET", "url": "/v1/Logout", "headers": {"token": self.sso}},
+            ("sso", "update"): {
+                "method": "PUT",
+                "url": "/v1/user",
+                "json": {"username": "taken", "password": "battery staple"},
+                "headers": {"token": self.sso},
+            },
+            ("annotation", "update"): {
+                "method": "POST",
+                "url": "/user/other",
+                "json": {"action": "change_name", "user_name": "Alice"},
+                "headers": cookie,
+            },
+            ("indexy", "create"): {
+                "method": "POST",
+                "url": INDEXY,
+                "json": {"username": "taken", "password": password},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
+            ("indexy", "update"): {
+                "method": "PUT",
+                "url": f"{INDEXY}/{self.alice.id}",
+                "json": {"username": "taken"},
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
+            ("indexy", "delete"): {
+                "method": "DELETE",
+                "url": f"{INDEXY}/9999999",
+                "headers": {"cookie": f"indexy_session={INDEXY_COOKIE}"},
+            },
             ("sso", "register"): {"method": "POST", "url": "/v1/user", "json": body},
             ("signed", "act"): self.signed(action="login", userid=username, password=password),
             ("annotation", "register"): {

@@ -157,7 +157,6 @@ def up(migrator: Any, db: Any) -> None:
         channel = peewee.CharField(max_length=16)
         recipient = peewee.CharField(max_length=254)
         digest = peewee.CharField(max_length=64, unique=True)
-        tries = peewee.IntegerField(default=0)
         expires = peewee.BigIntegerField(index=True)
 
         class Meta:

@@ -17,6 +17,8 @@ Network = IPv4Network | IPv6Network
 
 IPV6_SITE = 64
 """Length of the prefix that one client of IPv6 has to itself: it may take any address below that."""
+IPV6_NETWORK = 48
+"""Length of the prefix that a customer may be given to make such sites of."""
 
 HOP = re.compile(r'"?(?:\[(?P<bracketed>[^]]*)\](?::\d+)?|(?P<v4>[0-9.]+):\d+|(?P<plain>[^]["]*))"?')
 """An address as proxies write it: with a port (Azure, Caddy's `{remote}`), in brackets, in quotes, or as it is."""
@@ -111,11 +113,11 @@ def read_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def site(address: str) -> str:
+def site(address: str, prefix: int = IPV6_SITE) -> str:
     """Return what one client has to itself: an address of IPv4, a network of IPv6."""
     if not isinstance(read_address(address), IPv6Address):
         return address
-    return str(ip_network(f"{address}/{IPV6_SITE}", strict=False))
+    return str(ip_network(f"{address}/{prefix}", strict=False))
 
 
 def read_networks(text: str) -> tuple[Network, ...]:

@@ -70,6 +70,8 @@ class Request:
     """What the client sent by which it was known; of `basic` the username."""
     client: Any = None
     """The access key that the request is signed with, if any."""
+    known: tuple[int, str] | None = None
+    """Id of an account that the client was logged in to, and what it is known by, where a credential tells."""
     refused: Exception | None = None
     """Why a credential was not accepted, where the operation can do without."""
     arguments: Mapping[str, Any] | None = None

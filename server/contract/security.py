@@ -93,6 +93,7 @@ class SecurityOperation(connexion.SecurityOperation):
                     continue
                 if found is not None:
                     request.user, request.client = found.get("sub"), found.get("client")
+                    request.known = found.get("known")
                     request.refused = refused[0] if refused else None
                     return
             raise refused[-1] if refused else Unauthorized()

@@ -8,19 +8,39 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import peewee
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
+from models import clock
 from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
-from models.rate_counter import ALL, RateCounter
+from models.rate_counter import ALL, Growth, RateCounter
 
 Result = TypeVar("Result")
-Wanted = list[tuple[str, int, int]]
-"""What is to be counted: key, the most that may be counted under it, seconds of its window."""
+
+
+class Quota(NamedTuple):
+    """What is to be counted: at most so often in a window of so many seconds, or with a wait that grows.
+
+    soft: who goes beyond it is not refused.
+    """
+
+    key: str
+    most: int
+    seconds: int
+    growth: Growth | None = None
+    soft: bool = False
+
+
+class Excess(NamedTuple):
+    """Which quota of several was exceeded, and in how many seconds there is room again."""
+
+    number: int
+    left: float
+
 
 PAUSE_SECONDS = 10.0
 """For so long Redis is not asked again once it failed."""
@@ -38,14 +58,18 @@ class DatabaseStorage(Storage):
         """Return what is raised when the store is away."""
         return peewee.PeeweeException
 
-    def take(self, wanted: Wanted) -> tuple[int, float] | None:
-        """Count once under each key; return which one was over its limit, if one was, and when its window ends.
-
-        Whoever asked undoes its transaction then.
-        """
-        taken = RateCounter.add({key: seconds for key, _, seconds in wanted})
-        counts = ((number, *taken[key], most) for number, (key, most, _) in enumerate(wanted))
-        return next(((number, expires) for number, count, expires, most in counts if count > most), None)
+    def take(self, quotas: list[Quota]) -> list[Excess]:
+        """Count once under each quota; return those that were exceeded. Whoever is refused undoes its transaction."""
+        seconds = {quota.key: quota.seconds for quota in quotas if not quota.growth}
+        counts = RateCounter.add(seconds) if seconds else {}
+        found: list[Excess] = []
+        for number, quota in enumerate(quotas):
+            if quota.growth:
+                if early := RateCounter.grow(quota.key, quota.growth):
+                    found.append(Excess(number, early))
+            elif counts[quota.key][0] > quota.most:
+                found.append(Excess(number, counts[quota.key][1] - clock.now()))
+        return found
 
     def give_back(self, amounts: dict[str, int]) -> None:
         """Take back what was counted; ALL clears it."""

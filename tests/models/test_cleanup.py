@@ -25,7 +25,7 @@ def sessions(settings: Settings, register: Callable[..., Account], monkeypatch: 
         for number in range(DEAD):
             Session.open(alice, "indexy", f"dead {number}")
         RecoveryCode.insert(
-            account=alice, channel="sms", recipient="13393922000", digest="", tries=0, expires=clock.now() + 60
+            account=alice, channel="sms", recipient="13393922000", digest="", expires=clock.now() + 60
         ).execute()
     later = clock.now() + settings.session_lifetime("indexy")
     monkeypatch.setattr(clock, "now", lambda: later)

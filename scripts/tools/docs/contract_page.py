@@ -135,9 +135,17 @@ def _limits(operation: Operation) -> str:
     for limit in operation.spec.get("x-rate-limit", ()):
         who = f"{limit['per']} (`{limit['of']}`)" if "of" in limit else limit["per"]
         text = f"{limit['limit']} {limit.get('counts', 'requests')} in {duration(limit['seconds'])} for each {who}"
+        text += beyond(limit)
         actions = ", ".join(f"`{action}`" for action in limit.get("actions", ()))
         texts.append(f"{actions}: {text}" if actions else text)
     return f"**Limits:** {'; '.join(texts)}." if texts else ""
+
+
+def beyond(limit: dict[str, Any]) -> str:
+    """Say what becomes of who goes beyond a limit, where that is not the usual refusal."""
+    if "wait" in limit:
+        return f", then a wait of {duration(limit['wait'])} that doubles up to {duration(limit['longest'])}"
+    return "; beyond that nothing is sent, and what was sent last stays good" if "beyond" in limit else ""
 
 
 def duration(seconds: int) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scripts.tools.docs.contract_page import duration
+from scripts.tools.docs.contract_page import beyond, duration
 from scripts.tools.docs.contracts import Reader
 from scripts.tools.docs.markdown import table
 
@@ -17,6 +17,7 @@ def write(known: dict[str, Reader]) -> str:
         for operation in reader.operations:
             for limit in operation.spec.get("x-rate-limit", ()):
                 told = {key: limit.get(key, "requests") for key in ("per", "limit", "seconds", "counts")}
+                told["beyond"] = beyond(limit)
                 if limits.setdefault(limit["name"], told) != told:
                     raise ValueError(f"the limit {limit['name']!r} differs between operations")
                 name = operation.spec["operationId"]
@@ -25,7 +26,7 @@ def write(known: dict[str, Reader]) -> str:
         [
             f"`{name}`",
             told["per"],
-            f"{told['limit']} {told['counts']}",
+            f"{told['limit']} {told['counts']}{told['beyond']}",
             duration(told["seconds"]),
             ", ".join(places[name]),
         ]
