@@ -236,7 +236,7 @@ def test_ten_thousand_wrong_guesses_from_elsewhere_do_not_keep_the_owner_out(
     owner, stranger = TestClient(app), TestClient(app, client=ELSEWHERE)
     cookie = owner.request(**world.request("annotation", "log_in", password=RIGHT)).cookies[device_cookie.COOKIE]
     assert storm(app, "/login", f"username=alice&password={WRONG}", 10_000) == {401: 10, 429: 9_990}
-    for door in DOORS:
+    for door in [door for door in DOORS if door[0] != "signed"]:  # its clients are known by their access key
         right = world.request(*door, password=RIGHT)
         stranger.cookies.clear()
         owner.cookies.clear()
