@@ -16,9 +16,9 @@ from models.db.database import connect, database, transaction
 from models.errors import EmailTaken, MobileTaken, UsernameTaken, WrongCredentials
 from models.identifiers import contact_key, email_key, is_mobile, is_reserved, mobile_key, normalize, username_key
 from models.outbox import OutboxMessage
-from models.rate_counter import RateCounter
 from models.passwords import hashing
 from models.proof import prove
+from models.rate_counter import RateCounter
 from models.transfer import integrity
 from server.settings import Settings
 from tests.clients import INDEXY
