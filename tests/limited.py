@@ -90,7 +90,11 @@ class World:
         """Return a request that this limit counts."""
         if (limit.stem, limit.name) == ("signed", "changes"):
             return self.signed(action="update", token=SIGNED_TOKEN, alias="Alice")
-        return self.request(limit.stem, limit.operation)
+        request = self.request(limit.stem, limit.operation)
+        if (limit.operation, limit.name) == ("change_password", "changes"):
+            own = {"indexy": f"indexy_session={INDEXY_COOKIE}", "annotation": f"sessionid={COOKIE}"}
+            request["headers"] = {"cookie": own[limit.stem]}
+        return request
 
     def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
         """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
