@@ -6,9 +6,12 @@ one that all threads share.
 """
 
 import re
+import string
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
+from math import factorial, prod
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,35 @@ LONGEST = 64
 """Characters that are looked at; the time grows with the square."""
 SHORTEST_WORD = 4
 """Characters of a word in the lists: there are too many shorter ones for any to be told from chance."""
+SHORT_WORDS = 1_500
+"""So many words of that length are told from chance."""
+DATE_DIGITS = 6
 PLAIN_FROM = 6
 """Characters from which a word is one however it is spelled."""
 SPELLINGS = re.compile("[A-Z]?[^A-Z]*|[^A-Z]*[A-Z]|[^a-z]*")
 """How people spell words: in small letters, with a capital at an end, in capitals."""
+RUNS = re.compile("[A-Za-z]+")
+LETTER_BY_DIGIT = re.compile("(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
+LATE = re.compile("(?<=[0-9])[A-Za-z]")
+LATE_LETTER = 30
+"""How many times fewer passwords have letters after digits than before."""
+USUAL_CAPITALS = re.compile("[A-Z]?[a-z]*")
+ODD_CAPITALS = 100
+"""How many times fewer have capitals elsewhere than at the beginning."""
 NUMBER = re.compile("[0-9]{4,}")
 LONG_REPEATED, SHORT_REPEATED = re.compile(r"(.+)\1+", re.DOTALL), re.compile(r"(.+?)\1+", re.DOTALL)
-KINDS = {re.compile("[a-z]"): 26, re.compile("[A-Z]"): 26, re.compile("[0-9]"): 10}
-"""Kind of character -> how many of it there are. Signs are none: people put them between words."""
 USUAL = 10
 """Guesses that zxcvbn counts for a character that belongs to no pattern."""
 FEWEST = 50
 """Guesses of a pattern inside a password, as zxcvbn counts them."""
+PART = 300
+"""Guesses by which each further part of a password delays the first try that is made of so many. zxcvbn's 10,000 would
+let anything through that has three parts."""
+WEIGHT = 10
+"""What fewer letters before one say weighs as much as so many words."""
+CAPITAL, MIXED = 2, 4
+"""How many times more guesses what is no word takes with capitals, and with a digit beside a letter."""
+PLAIN = re.compile("[a-z]+")
 WORDS = Path(__file__).parent / "words"
 
 Matches = list[dict[str, Any]]
@@ -55,21 +75,23 @@ def ranked() -> dict[str, int]:
 def estimate(password: str, own: Iterable[str] = ()) -> float:
     """Return the guesses that a password takes; `own` are words that a guesser tries first, in small letters."""
     dictionaries = {"words": ranked(), "own": {word: rank for rank, word in enumerate(own, 1)}}
-    guesses, sequence = _guesses(password[:LONGEST], dictionaries)
-    for match in sequence:
-        if match["pattern"] == "bruteforce":
-            guesses *= _mixture(match["token"])
-    return guesses
+    looked_at = password[:LONGEST]
+    return _guesses(looked_at, dictionaries) * _rarity(looked_at)
 
 
-def _guesses(password: str, dictionaries: Dictionaries) -> tuple[float, Matches]:
-    """Return the guesses that a password takes by zxcvbn's count, and the patterns that it is made of."""
+def _guesses(password: str, dictionaries: Dictionaries) -> float:
+    """Return the guesses that the patterns take which a password is made of, and what stands between them."""
     from zxcvbn import scoring  # noqa: PLC0415
 
     if not password:
-        return 1, []
-    found: Any = scoring.most_guessable_match_sequence(password, _matches(password, dictionaries))  # type: ignore[arg-type]  # a loose stub
-    return float(found["guesses"]), found["sequence"]
+        return 1
+    matches: Any = _matches(password, dictionaries)  # a loose stub
+    found: Any = scoring.most_guessable_match_sequence(password, matches, _exclude_additive=True)
+    sequence = found["sequence"]
+    between = [match["token"] for match in sequence if match["pattern"] == "bruteforce"]
+    orders = len(sequence) / factorial(len(sequence))  # names, then a number: few of all orders are usual
+    product: float = float(found["guesses"]) * orders * prod(map(_surprise, between))
+    return product + float(PART ** (len(sequence) - 1))
 
 
 def _matches(password: str, dictionaries: Dictionaries) -> Matches:
@@ -82,7 +104,7 @@ def _matches(password: str, dictionaries: Dictionaries) -> Matches:
     )
     found = [match for matcher in matchers for match in matcher(password, _ranked_dictionaries=dictionaries)]
     found += matching.l33t_match(password, dictionaries, _one_for_each(password, matching.L33T_TABLE))
-    patterns = [match for match in found if _is_pattern(match)]
+    patterns = [match for match in found if _is_pattern(match, password)]
     return [*patterns, *_numbers(password), *_repetitions(password, dictionaries)]
 
 
@@ -91,14 +113,19 @@ def _one_for_each(password: str, table: dict[str, list[str]]) -> dict[str, list[
     return {letter: [max(signs, key=password.count)] for letter, signs in table.items()}
 
 
-def _is_pattern(match: dict[str, Any]) -> bool:
+def _is_pattern(match: dict[str, Any], password: str) -> bool:
     """Tell whether a match is more than chance."""
     token = match["token"]
     if match["pattern"] == "dictionary" and match["dictionary_name"] == "words":
-        spelled = not match["l33t"] and not match["reversed"] and SPELLINGS.fullmatch(token)
-        return len(token) >= PLAIN_FROM or bool(spelled)
+        if len(token) >= PLAIN_FROM:
+            return not match["l33t"] or bool(SPELLINGS.fullmatch(token))
+        plain = not match["l33t"] and not match["reversed"] and SPELLINGS.fullmatch(token)
+        return bool(plain) and (len(token) > SHORTEST_WORD or match["rank"] <= SHORT_WORDS)
     if match["pattern"] == "sequence":
-        return len(token) > 3 or abs(ord(token[1]) - ord(token[0])) == 1
+        return abs(ord(token[1]) - ord(token[0])) == 1
+    if match["pattern"] == "date" and token.isdecimal():  # part of a longer number is none
+        around = password[max(match["i"] - 1, 0) : match["i"]] + password[match["j"] + 1 : match["j"] + 2]
+        return len(token) >= DATE_DIGITS and not any(character in string.digits for character in around)
     return True
 
 
@@ -112,7 +139,7 @@ def _repetitions(password: str, dictionaries: Dictionaries) -> Iterator[dict[str
     """Yield what repeats; the package's own way looks at every mixture of signs that stand for letters."""
     for found in chain(LONG_REPEATED.finditer(password), SHORT_REPEATED.finditer(password)):
         if len(found[0]) > 2:
-            once, _ = _guesses(found[1], dictionaries)
+            once = _guesses(found[1], dictionaries)
             yield _match(found, max(once * len(found[0]) / len(found[1]), FEWEST))
 
 
@@ -121,13 +148,38 @@ def _match(found: re.Match[str], guesses: float) -> dict[str, Any]:
     return {"pattern": "regex", "token": found[0], "i": found.start(), "j": found.end() - 1, "guesses": guesses}
 
 
-def _mixture(token: str) -> float:
-    """Return how many times more guesses a token takes than zxcvbn counts, where it mixes kinds of characters.
+def _surprise(token: str) -> float:
+    """Return how many times more guesses a token takes than zxcvbn counts, or how many times fewer.
 
-    Ten a character is right for what people make up; what mixes kinds without any pattern was drawn by lot.
+    What was drawn by lot has letters that do not follow each other in words.
     """
-    sizes = [size for kind, size in KINDS.items() if kind.search(token)]
-    return (sum(sizes) / USUAL) ** len(token) if len(sizes) > 1 else 1
+    followers = _followers()
+    surprise = float((CAPITAL if token != token.lower() else 1) * MIXED ** len(LETTER_BY_DIGIT.findall(token)))
+    for letters in PLAIN.findall(token.lower()):
+        for place, letter in enumerate(letters):
+            likely = 1 / len(string.ascii_lowercase)
+            for start in range(place, max(place - 3, -1), -1):
+                found = followers[letters[start:place]]
+                likely = (found[letter] + WEIGHT * likely) / (found.total() + WEIGHT)
+            surprise /= likely * USUAL
+    return surprise
+
+
+def _rarity(password: str) -> float:
+    """Return how many times fewer people make a password of such a shape than of words and then digits."""
+    odd = sum(not USUAL_CAPITALS.fullmatch(run) for run in RUNS.findall(password))
+    return float(LATE_LETTER ** len(LATE.findall(password)) * ODD_CAPITALS**odd)
+
+
+@cache
+def _followers() -> dict[str, Counter[str]]:
+    """Return for none, one and two letters how often each letter follows in words."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for letters in chain.from_iterable(map(PLAIN.findall, ranked())):
+        for place, letter in enumerate(letters):
+            for start in range(place, max(place - 3, -1), -1):
+                found[letters[start:place]][letter] += 1
+    return found
 
 
 def _read(file: Path) -> list[str]:

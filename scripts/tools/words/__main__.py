@@ -6,9 +6,11 @@ where it comes from and under which licence. What the package zxcvbn brings itse
 
 import argparse
 import gzip
+import json
 import re
 from collections.abc import Iterable
 from importlib import import_module, metadata, resources
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from models.passwords.guesses import SHORTEST_WORD, WORDS
 
 PINYIN = 10_000
+SPOKEN = 8_000
+"""Words of each further language."""
+LANGUAGES = ("de", "es", "fr", "it", "nl", "pt")
+LONG_ENOUGH = 5
+"""Characters of such a word: with so many languages, most mixtures of four letters are one."""
+KEYS = str.maketrans("йцукенгшщзхъфывапролджэячсмитьбю", "qwertyuiop[]asdfghjkl;'zxcvbnm,.")
+"""Where the keys of a Russian keyboard are on a Latin one: many a Russian word is typed with the wrong one."""
 HAN = re.compile("[一-鿿]{2,4}")
 OWN = {word for words in FREQUENCY_LISTS.values() for word in words}
 
@@ -39,6 +48,12 @@ def main() -> None:
     origin = (
         f"words of jieba {metadata.version('jieba')} (MIT), spelled by pypinyin {metadata.version('pypinyin')} (MIT)"
     )
+    spoken = f"pyspellchecker {metadata.version('pyspellchecker')} (MIT)"
+    _write(
+        "spoken",
+        f"words of {', '.join(LANGUAGES)} and, as typed on Latin keys, of ru, most frequent first: {spoken}",
+        _spoken(),
+    )
     _write("pinyin", f"Chinese words in pinyin without tones, most frequent first: {origin}", _pinyin())
 
 
@@ -55,6 +70,20 @@ def _pinyin() -> list[str]:
     words = sorted(((int(frequency), word) for word, frequency in found if HAN.fullmatch(word)), reverse=True)
     spelled = ("".join(lazy_pinyin(word)).replace("ü", "v") for _, word in words)
     return list(dict.fromkeys(text for text in spelled if text.isascii()))[:PINYIN]
+
+
+def _spoken() -> Iterable[str]:
+    """Return the words of all languages, the most frequent ones of each first."""
+    languages = [_words(language) for language in LANGUAGES]
+    russian = [word.translate(KEYS) for word in _words("ru")]
+    return filter(None, chain.from_iterable(zip_longest(*languages, russian)))
+
+
+def _words(language: str) -> list[str]:
+    packed = resources.files("spellchecker").joinpath("resources", f"{language}.json.gz").read_bytes()
+    frequencies: dict[str, int] = json.loads(gzip.decompress(packed))
+    words = sorted(frequencies, key=lambda word: (-frequencies[word], word))
+    return [word for word in words[:SPOKEN] if len(word) >= LONG_ENOUGH]
 
 
 def _write(name: str, origin: str, words: Iterable[str]) -> None:
