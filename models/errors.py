@@ -41,7 +41,9 @@ DirectoryError
 ├── KeyTaken
 ├── BadKey
 ├── BadHash
+├── StoreForeign
 ├── StoreInUse
+├── StoreTooNew
 └── StoreUnsound
 """
 
@@ -249,6 +251,14 @@ class BadKey(DirectoryError):
 
 class BadHash(DirectoryError):
     """Raised when a password hash of another system cannot be taken over; the text says why."""
+
+
+class StoreForeign(DirectoryError):
+    """Raised when the store has somebody else's tables and none of ours; the text names one."""
+
+
+class StoreTooNew(DirectoryError):
+    """Raised when the store has steps that this version does not know; the text names the first."""
 
 
 class StoreInUse(DirectoryError):

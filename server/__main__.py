@@ -11,7 +11,8 @@ from connexion import ConnexionMiddleware
 from gunicorn.app.base import BaseApplication
 
 from models.db.database import connect, database, reason
-from models.migrations import StoreTooNew, migrate
+from models.errors import DirectoryError
+from models.migrations import migrate
 from models.settings import apply
 from server.app import Layer, create_app
 from server.connection.public_url import check_path
@@ -111,7 +112,7 @@ def main(layers: Sequence[Layer] = ()) -> None:
         database.close()  # a connection must not be carried through a fork
         metrics = _metrics(settings) if settings.metrics_bind else None
         app = create_app(settings, metrics, layers)
-    except (SettingError, StoreTooNew, ValueError) as error:
+    except (SettingError, DirectoryError, ValueError) as error:
         sys.exit(f"rollbook: {error}")
     except OSError as error:
         sys.exit(f"rollbook: ROLLBOOK_DATABASE_URL: {error.strerror}: {error.filename}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -90,6 +91,8 @@ def reason(error: BaseException) -> str:
     said = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
     for password in _passwords(str(database.obj.database)):
         said = said.replace(password, "...")
+    if said == "disk I/O error":  # what SQLite also says where there is no room beside its file
+        said += f": {disk_usage(Path(database.obj.database).parent).free} bytes are free on the disk"
     return said.removeprefix("connection failed: ")
 
 

@@ -1,7 +1,9 @@
 """What an operator does with a whole store, for each engine: load, read as of one moment, number, examine."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import peewee
@@ -56,6 +58,33 @@ class SqliteMaintenance(Maintenance):
             yield
         finally:
             self.execute_sql("ROLLBACK")
+
+    def tables(self: Any) -> list[str]:
+        """Return the names of all tables, by a connection that changes nothing, not even how the file is kept."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        with (
+            AS_PEEWEE,
+            closing(sqlite3.connect(f"{Path(self.database).absolute().as_uri()}?mode=ro", uri=True)) as file,
+        ):
+            return [name for (name,) in file.execute(query)]
+
+    def is_writable(self: Any) -> bool:
+        """Tell whether the store can be written; that others are writing means that it can.
+
+        After a write that failed, one is tried: the disk may have room again. Else nothing is written.
+        """
+        try:
+            self.execute_sql("BEGIN IMMEDIATE")
+            if self.refuses_writes:
+                self.execute_sql("PRAGMA user_version = 0")
+            self.execute_sql("COMMIT" if self.refuses_writes else "ROLLBACK")
+        except peewee.OperationalError as error:
+            connection = self.connection()
+            if connection.in_transaction:
+                connection.rollback()
+            return bool(self.is_busy(error))
+        self.refuses_writes = False
+        return True
 
     def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Write whole rows, as `read` yields them."""
@@ -130,6 +159,15 @@ class PostgresMaintenance(Maintenance):
         finally:
             self.execute_sql("ROLLBACK")
 
+    def tables(self: Any) -> list[str]:
+        """Return the names of all tables of the schema that new ones would go into, but for those of extensions."""
+        return [name for (name,) in self.execute_sql(TABLES).fetchall()]
+
+    def is_writable(self: Any) -> bool:
+        """Tell whether the store takes writes: it is no standby, and nobody made it read-only."""
+        query = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
+        return bool(self.execute_sql(query).fetchone()[0])
+
     def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Write whole rows, as `read` yields them."""
         self.check_begun()
@@ -162,6 +200,12 @@ class PostgresMaintenance(Maintenance):
         return str(self.execute_sql("SELECT pg_get_serial_sequence(%s, 'id')", (f'"{name}"',)).fetchone()[0])
 
 
+TABLES = """
+    SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    AND NOT EXISTS (
+        SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+    ) ORDER BY relname
+"""
 COMPLAINTS = {
     "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid": "the index is not valid",
     "SELECT conname::text FROM pg_constraint WHERE NOT convalidated": "the constraint was never validated",

@@ -311,6 +311,10 @@ class OtherConnection(local):
     conn: Any = None
 
 
+UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+"""Codes of errors that a write meets where there is no room or no right for it."""
+
+
 class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
 
@@ -320,6 +324,14 @@ class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._other = OtherConnection()
         super().__init__(*args, **options)
+
+    refuses_writes = False
+    """The last write failed, for want of room or since the file is read-only."""
+
+    def _abandon(self: Any, error: BaseException) -> None:
+        """Roll back; note whether the file cannot be written."""
+        self.refuses_writes |= _code(error) in UNWRITABLE
+        super()._abandon(error)
 
     def _connect(self) -> Any:
         base: Any = super()  # a Peewee database
@@ -348,9 +360,13 @@ class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
 
     def is_busy(self, error: BaseException) -> bool:
         """Tell whether an error means that others have the lock, and only that."""
-        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-        return code & 0xFF == sqlite3.SQLITE_BUSY
+        return _code(error) == sqlite3.SQLITE_BUSY
 
     def by_code_points(self, text: Any) -> Any:
         """Return a text column as it is ordered by code points."""
         return text
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary code of an error; 0 where it is another's."""
+    return int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)) & 0xFF

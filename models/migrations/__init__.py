@@ -7,9 +7,12 @@ from playhouse.migrations import Runner
 
 from models.audit import chain
 from models.db.database import database, timeout, transaction
+from models.errors import StoreForeign, StoreTooNew
 from models.settings import DAY
 
 FOLDER = Path(__file__).parent
+HISTORY = "schema_migration"
+"""The table that says which steps a store has; one without it, and with others, is none of ours."""
 FIRST = "0001_directory"
 """The step that makes a store."""
 AS_LONG_AS_IT_TAKES = DAY
@@ -17,18 +20,15 @@ AS_LONG_AS_IT_TAKES = DAY
 
 
 def _runner() -> Any:
-    return Runner(database.obj, directory=str(FOLDER), table_name="schema_migration")
-
-
-class StoreTooNew(Exception):
-    """Raised when the store has steps that this version does not know; the text names the first."""
+    return Runner(database.obj, directory=str(FOLDER), table_name=HISTORY)
 
 
 def migrate() -> list[str]:
     """Apply the steps that the store lacks, all or none; return their names.
 
-    Of many that start together one migrates, the others wait and find nothing to do. Raises StoreTooNew.
+    Of many that start together one migrates, the others wait and find nothing to do. Raises StoreForeign, StoreTooNew.
     """
+    check_ours()
     return timeout(AS_LONG_AS_IT_TAKES, _migrate)
 
 
@@ -43,6 +43,13 @@ def _migrate() -> list[str]:
         if FIRST in applied:
             chain.begin()
     return applied
+
+
+def check_ours() -> None:
+    """Raise StoreForeign where the store is somebody else's; one that is empty is anybody's."""
+    tables = database.tables()
+    if tables and HISTORY not in tables:
+        raise StoreForeign(f"not a store of Rollbook: it has the table {tables[0]}, and none named {HISTORY}")
 
 
 def fits() -> bool:

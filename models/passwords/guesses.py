@@ -58,7 +58,7 @@ Dictionaries = dict[str, dict[str, int]]
 def ranked() -> dict[str, int]:
     """Return all words, in small letters, with the rank of each in the list where it is most frequent.
 
-    Some 12 MB; the package's own dictionaries, which are of no more use, are emptied.
+    Some 18 MB; the package's own dictionaries, which are of no more use, are emptied.
     """
     from zxcvbn import matching  # noqa: PLC0415  # what one of the policies has no use for
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415

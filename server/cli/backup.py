@@ -19,6 +19,7 @@ import models
 from models import migrations
 from models.db.database import database, instead, store
 from models.db.transaction import Sqlite
+from models.errors import StoreTooNew
 from models.recovery import RecoveryCode
 from models.session import Session
 from models.transfer import integrity
@@ -109,7 +110,7 @@ def _examine(file: Path) -> None:
         raise Refused(f"{file}: has a {kind} that is none of Rollbook's: {name}")
     try:
         migrations.migrate()
-    except migrations.StoreTooNew as error:
+    except StoreTooNew as error:
         raise Refused(f"{file}: {error}") from None
     for finding in integrity.findings():
         raise Refused(f"{file}: {finding.what}")

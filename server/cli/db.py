@@ -16,7 +16,7 @@ from server.cli import output
 from server.cli.failure import Refused
 from server.cli.output import AsJson
 from server.cli.progress import progress
-from server.cli.store import connected
+from server.cli.store import connected, current
 from server.cli.values import HERE
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Named from where you stand.")]
@@ -135,11 +135,13 @@ def copy(
     try:
         if urlsplit(to).password:
             raise Refused("--to: others can see a command line: give the password by PGPASSWORD or ~/.pgpass")
-        target = store(to)
     except ValueError as error:
         raise Refused(f"--to: {error}") from None
-    with connected(), progress("Copying") as report:
-        migrations.migrate()
+    with current(), progress("Copying") as report:
+        try:
+            target = store(to)  # which makes a file: only now
+        except ValueError as error:
+            raise Refused(f"--to: {error}") from None
         rows = database_copy.copy_to(target, report)
     output.say(rows, as_json)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from models import actor, settings
 from models.actor import OPERATOR, Caller
 from models.db.database import connect, database, transaction
-from models.migrations import fits, migrate
+from models.migrations import check_ours, fits, migrate
 from server.cli.failure import Refused
 from server.settings import read
 
@@ -19,19 +19,20 @@ def connected(creates: bool = False) -> Iterator[None]:
 
     creates: make the store, and the key, where there is none. Raises Refused where there is none, else.
     """
-    current = read(creates=creates)
-    settings.apply(current)
-    if not creates and current.embedded:
-        file = Path(urlsplit(current.database_url).path.removeprefix("/"))
+    found = read(creates=creates)
+    settings.apply(found)
+    if not creates and found.embedded:
+        file = Path(urlsplit(found.database_url).path.removeprefix("/"))
         if not file.is_file():
             raise Refused(f"no store at {file.absolute()}")
     try:
-        connect(current.database_url)
+        connect(found.database_url)
     except ValueError as error:
         raise Refused(f"ROLLBOOK_DATABASE_URL: {error}") from None
     before = actor.current.set(lambda: Caller(OPERATOR))
     try:
         with database.patience():
+            check_ours()
             yield
     finally:
         actor.current.reset(before)
@@ -39,13 +40,19 @@ def connected(creates: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
-    """Connect, and read the store as it is at one moment, while others write. Raises Refused for another version's."""
+def current() -> Iterator[None]:
+    """Connect to a store of this version. Raises Refused for another version's."""
     with connected():
         if not fits():
             raise Refused("the store is another version's: rollbook db migrate brings an older one up to date")
-        with database.snapshot():
-            yield
+        yield
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Connect, and read the store as it is at one moment, while others write. Raises Refused for another version's."""
+    with current(), database.snapshot():
+        yield
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from models.db.database import run_transaction
+from models.db.database import database, run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import fits
 from server import __version__
@@ -67,7 +67,7 @@ class Assets(Files):
 
 def _is_ready() -> bool:
     try:
-        return run_transaction(fits)
+        return run_transaction(lambda: fits() and database.is_writable())
     except CONNECTION_ERRORS:
         return False
 
@@ -131,7 +131,11 @@ def pages(contracts: list[Contract], executors: Executors, public_url: str = "")
 
     async def tell_readiness(request: Request) -> Response:
         ready = await executors.run(_is_ready, hashes=False)
-        status, words = (200, "ready") if ready else (503, "the store does not answer, or its schema does not fit")
+        status, words = (
+            (200, "ready")
+            if ready
+            else (503, "the store does not answer or cannot be written, or its schema does not fit")
+        )
         return JSONResponse({"status": words}, status, headers=HEADERS)
 
     site = Files(SITE)

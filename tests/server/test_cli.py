@@ -624,6 +624,8 @@ def test_a_shell_completes_the_command(operate: Callable[..., Result], shell: st
 READS = [
     *(("account", "list"), ("account", "show", "li"), ("key", "list"), ("outbox", "list"), ("project", "list")),
     *(("session", "list"), ("audit", "verify"), ("db", "status"), ("db", "check"), ("key", "rotate")),
+    *(("account", "export", "accounts.jsonl"), ("project", "export", "1", "."), ("audit", "list"), ("key", "retire")),
+    *(("db", "copy", "--to", "sqlite:///copy.sqlite3"), ("db", "backup", "backup")),
 ]
 
 
