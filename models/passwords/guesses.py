@@ -45,8 +45,8 @@ PART = 300
 let anything through that has three parts."""
 WEIGHT = 10
 """What fewer letters before one say weighs as much as so many words."""
-CAPITAL, MIXED = 2, 4
-"""How many times more guesses what is no word takes with capitals, and with a digit beside a letter."""
+CAPITAL, MIXED, SIGN = 2, 4, 5
+"""How many times more guesses what is no word takes with capitals, for each digit beside a letter, and with signs."""
 PLAIN = re.compile("[a-z]+")
 WORDS = Path(__file__).parent / "words"
 
@@ -155,6 +155,7 @@ def _surprise(token: str) -> float:
     """
     followers = _followers()
     surprise = float((CAPITAL if token != token.lower() else 1) * MIXED ** len(LETTER_BY_DIGIT.findall(token)))
+    surprise *= 1 if token.isalnum() else SIGN
     for letters in PLAIN.findall(token.lower()):
         for place, letter in enumerate(letters):
             likely = 1 / len(string.ascii_lowercase)
