@@ -52,9 +52,8 @@ OPERATIONS = list(_operations())
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
-@pytest.fixture
-def send(client: TestClient) -> Callable[..., Response]:
-    """Sends an operation what it accepts: its own examples, and a credential if it asks for one.
+def make_send(client: TestClient) -> Callable[..., Response]:
+    """Return what sends an operation what it accepts: its own examples, and a credential if it asks for one.
 
     changes: parts of the request, in the client's words, that are to be others.
     """
@@ -83,6 +82,12 @@ def send(client: TestClient) -> Callable[..., Response]:
         return door.send(operation.method.upper(), url, params=parts["query"], headers=headers, **changes)
 
     return send_examples
+
+
+@pytest.fixture
+def send(client: TestClient) -> Callable[..., Response]:
+    """Sends an operation what it accepts."""
+    return make_send(client)
 
 
 def example(node: dict[str, Any]) -> Any:

@@ -12,14 +12,29 @@ from typing import Any
 
 from scripts.tools.bench.load import describe_tool
 from scripts.tools.bench.process import ROOT
-from scripts.tools.bench.servers import ARGON2, CHECK, FIND, LOG_IN, SERVERS, THEIRS
+from scripts.tools.bench.servers import ARGON2, CHECK, FIND, LIST, OWN_DATA, SERVERS, THEIRS
 
 OURS = ("connexion", "peewee", "gunicorn", "uvloop", "jsonschema_rs", "orjson", "argon2-cffi", "starlette")
 PEERS = ("fastapi", "pydantic", "uvicorn", "httptools", "fastapi-users", "SQLAlchemy", "aiosqlite", "Django")
 PEERS_TOO = ("django-allauth", *OURS)
-TARGETS = {"fastapi-users": 10.0, "connexion": 2.5, "fastapi": 1.2, "starlette": 0.75}
-"""Peer -> how many times as many token checks Rollbook is to do; of what runs on several servers, on Rollbook's own."""
-LEAST_SHARE, MOST_FLOODED = 0.9, 2.0
+AIMS = {
+    "sqlite": {
+        ("starlette-uvicorn", CHECK): 1.0,
+        ("starlette-uvicorn", FIND): 1.0,
+        ("starlette-uvicorn", OWN_DATA): 1.0,
+        ("starlette-uvicorn", LIST): 0.9,
+        ("fastapi-uvicorn", CHECK): 1.5,
+        ("fastapi-users", CHECK): 15.0,
+        ("connexion", CHECK): 2.5,
+    },
+    "postgresql": {
+        ("starlette-uvicorn", CHECK): 0.9,
+        ("fastapi-uvicorn", CHECK): 1.2,
+        ("fastapi-users", CHECK): 8.0,
+    },
+}
+"""Store -> peer and operation -> how many times as many answers Rollbook is to give."""
+LEAST_SHARE, MOST_FLOODED, MOST_CPU = 0.95, 2.0, 0.8
 NOISE = 0.1
 """If other programs took more than this share of a processor, the numbers are shown with a warning."""
 
@@ -106,14 +121,17 @@ def compare(report: dict[str, Any]) -> list[dict[str, Any]]:
     reached: list[dict[str, Any]] = []
     servers = report.get("servers", {})
     if "rollbook" in servers:
+        store = "postgresql" if report.get("settings", {}).get("store", "").startswith("PostgreSQL") else "sqlite"
         ours = servers["rollbook"]["operations"]
         for name, shown in servers.items():
-            for operation in (CHECK, FIND, LOG_IN):
-                theirs = shown["operations"].get(operation)
-                if SERVERS[name].family in TARGETS and theirs and theirs["median"]["rate"]:
-                    ratio = ours[operation]["median"]["rate"] / theirs["median"]["rate"]
-                    aim = TARGETS.get(name) if operation == CHECK else None
-                    reached.append(_aim(f"{operation} against {shown['title']}", ratio, aim, least=True))
+            for operation, theirs in shown["operations"].items():
+                if SERVERS[name].family == "rollbook" or not theirs["median"]["rate"]:
+                    continue
+                ratio, cpu = (ours[operation]["median"][key] / theirs["median"][key] for key in ("rate", "cpu_us"))
+                what = f"{operation} against {shown['title']}"
+                reached.append(_aim(what, ratio, AIMS[store].get((name, operation)), least=True))
+                aim = MOST_CPU if (store, name, operation) == ("postgresql", "fastapi-uvicorn", CHECK) else None
+                reached.append(_aim(f"{what}, processor time", cpu, aim, least=False))
     flood = report.get("flood")
     if flood:
         middle = flood["median"]

@@ -125,17 +125,28 @@ def _rollbook(store: Store, place: Place, connections: int) -> Data:
     return Data(place, rollbook_operations(store.copy(place), connections))
 
 
-def _same_two(store: Store, place: Place, connections: int) -> Data:
-    """Return the two operations that peers over Rollbook's models serve."""
-    data = _rollbook(store, place, connections)
-    # stock Connexion writes a space after a colon, so only values are looked for
-    return Data(
-        place,
-        {
-            name: Operation(data.operations[name].load, data.operations[name].expected.partition(":")[2])
-            for name in (CHECK, FIND)
-        },
-    )
+def _same(*names: str) -> Callable[[Store, Place, int], Data]:
+    """Return what prepares a peer that serves these operations over Rollbook's models."""
+
+    def prepare(store: Store, place: Place, connections: int) -> Data:
+        data = _rollbook(store, place, connections)
+        # stock Connexion writes a space after a colon, so only values are looked for
+        return Data(
+            place,
+            {
+                name: Operation(
+                    data.operations[name].load, data.operations[name].expected.partition(":")[2].strip("[{")
+                )
+                for name in names
+            },
+        )
+
+    return prepare
+
+
+SAME = _same(CHECK, FIND, OWN_DATA, LIST)
+STOCK = _same(CHECK, FIND, LIST)
+"""It answers 400 where an optional body is absent, so nobody gets their own data."""
 
 
 def _tokens(module: str, store: Store, place: Place) -> list[str]:
@@ -222,19 +233,19 @@ SERVERS = {
         {"ROLLBOOK_VALIDATE_RESPONSES": "0"},
         "rollbook",
     ),
-    "connexion": Server("Connexion, gunicorn asgi", _gunicorn("connexion_app", *ASGI), _same_two, CHECKED, "connexion"),
-    "connexion-uvicorn": Server("Connexion, uvicorn", _uvicorn("connexion_app"), _same_two, CHECKED, "connexion"),
+    "connexion": Server("Connexion, gunicorn asgi", _gunicorn("connexion_app", *ASGI), STOCK, CHECKED, "connexion"),
+    "connexion-uvicorn": Server("Connexion, uvicorn", _uvicorn("connexion_app"), STOCK, CHECKED, "connexion"),
     "connexion-unchecked": Server(
         "Connexion, gunicorn asgi, responses not validated",
         _gunicorn("connexion_app", *ASGI),
-        _same_two,
+        STOCK,
         {},
         "connexion",
     ),
-    "fastapi": Server("FastAPI, gunicorn asgi", _gunicorn("fastapi_app", *ASGI), _same_two, {}, "fastapi"),
-    "fastapi-uvicorn": Server("FastAPI, uvicorn", _uvicorn("fastapi_app"), _same_two, {}, "fastapi"),
-    "starlette": Server("Starlette, gunicorn asgi", _gunicorn("starlette_app", *ASGI), _same_two, {}, "starlette"),
-    "starlette-uvicorn": Server("Starlette, uvicorn", _uvicorn("starlette_app"), _same_two, {}, "starlette"),
+    "fastapi": Server("FastAPI, gunicorn asgi", _gunicorn("fastapi_app", *ASGI), SAME, {}, "fastapi"),
+    "fastapi-uvicorn": Server("FastAPI, uvicorn", _uvicorn("fastapi_app"), SAME, {}, "fastapi"),
+    "starlette": Server("Starlette, gunicorn asgi", _gunicorn("starlette_app", *ASGI), SAME, {}, "starlette"),
+    "starlette-uvicorn": Server("Starlette, uvicorn", _uvicorn("starlette_app"), SAME, {}, "starlette"),
     "fastapi-users": Server(
         "fastapi-users, uvicorn", _uvicorn("fastapi_users_app"), _fastapi_users, {}, "fastapi-users"
     ),

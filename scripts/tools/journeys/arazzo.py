@@ -150,7 +150,8 @@ class Walk:
         if kind != "simple" or not compared:
             raise Stumbled(f"{criterion} is no criterion that this runner knows")
         left, compare, right = compared.groups()
-        return COMPARISONS[compare](self._term(left), self._term(right))
+        both = self._term(left), self._term(right)
+        return COMPARISONS[compare](*both) if ABSENT not in both or compare in ("==", "!=") else False
 
     def _term(self, term: str) -> Any:
         if term.startswith("$"):
@@ -160,15 +161,25 @@ class Walk:
         return json.loads(term)
 
 
-def walk(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> int:
-    """Walk through a workflow of a journey on a server; return the number of steps. Raises Stumbled."""
+def walk(
+    journey: Journey,
+    workflow: Workflow,
+    inputs: dict[str, Any],
+    url: str,
+    connect: Callable[..., httpx2.Client] = httpx2.Client,
+) -> int:
+    """Walk through a workflow of a journey on a server; return the number of steps. Raises Stumbled.
+
+    connect: makes the client, given `base_url`.
+    """
     declared = Declared(journey.contract)
     _refuse_unknown(workflow, WORKFLOW_FIELDS)
     missing = set(workflow["inputs"]["required"]) - inputs.keys()
     if missing:
         raise Stumbled(f"{workflow['workflowId']}: no value for {', '.join(sorted(missing))}")
     progress = Walk(inputs)
-    with httpx2.Client(base_url=url + declared.base_path, timeout=30) as client:
+    with connect(base_url=url + declared.base_path) as client:
+        client.timeout = httpx2.Timeout(30)
         for step in workflow["steps"]:
             try:
                 _take(step, workflow.get("parameters", []), progress, declared, client)
