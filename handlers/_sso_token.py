@@ -13,9 +13,11 @@ from jwt.types import Options
 from handlers.exceptions import InvalidToken, Unauthorized
 from models import clock, settings
 from models.account import Account
+from models.keys import ring
 from models.secret import digest
 
 ALGORITHM = "HS256"
+USE = "sso token"
 CHECKS: Options = {"require": ["jti"], "verify_iat": False}
 """iat is for people: a clock that was set back must not turn good tokens bad."""
 
@@ -27,7 +29,7 @@ REMEMBERED = 10_000
 def write(account: Account, secret: str) -> str:
     """Write a token for this account and session."""
     claims = {"userId": account.id, "username": account.username, "jti": secret, "iat": clock.now()}
-    return jwt.encode(claims, settings.current.secret_keys[0], ALGORITHM)
+    return jwt.encode(claims, ring(USE)[0], ALGORITHM)
 
 
 def read(token: str) -> str:
@@ -37,13 +39,13 @@ def read(token: str) -> str:
     """
     if not token:
         raise Unauthorized
-    secret: str = _verify(token, settings.current.secret_keys)["jti"]
+    secret: str = _verify(token, ring(USE))["jti"]
     return secret
 
 
 def known(token: str) -> tuple[int, str] | None:
     """Return whose ended token this is and what its client is known by; None where it is too old to tell."""
-    claims = _verify(token, settings.current.secret_keys)
+    claims = _verify(token, ring(USE))
     old = claims.get("iat", 0) <= clock.now() - settings.current.known_device_seconds
     return None if old else (claims["userId"], digest(claims["jti"]))
 

@@ -26,6 +26,11 @@ def derive(key: bytes, use: str) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=f"rollbook {use}".encode()).derive(key)
 
 
+def ring(use: str) -> tuple[bytes, ...]:
+    """Return the keys of one use; the first one signs, all verify."""
+    return tuple(derive(key, use) for key in settings.current.secret_keys)
+
+
 def encrypt(secret: str) -> str:
     """Encrypt a secret that waits in the store, where neither it nor what stays behind in its files tells it."""
     return _ring().encrypt(secret.encode()).decode()

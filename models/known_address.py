@@ -12,6 +12,7 @@ from models.account import BY_LOGIN_NAME, LOGIN_KEYS, Account, by_login_name
 from models.db.cached_query import CachedStatement
 from models.db.database import Model, database, delete_some
 from models.identifiers import username_key
+from models.keys import ring
 
 
 class KnownAddress(Model):
@@ -103,5 +104,4 @@ def _by_login_name(digests: int) -> CachedStatement:
 
 def _digests(address: str) -> list[str]:
     """Digest an address under each key of the server, the first one first: a copy of the store tells nobody's."""
-    keys = settings.current.secret_keys
-    return [hmac.digest(key, f"known address\n{address}".encode(), hashlib.sha256).hex() for key in keys]
+    return [hmac.digest(key, address.encode(), hashlib.sha256).hex() for key in ring("known address")]

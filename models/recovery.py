@@ -14,13 +14,14 @@ from models.claims import mailbox
 from models.db.database import Model, database, delete_some
 from models.errors import EmailUnknown, NoCode, WrongCode, WrongLink
 from models.identifiers import email_key, mobile_key
-from models.keys import wrap
+from models.keys import ring, wrap
 from models.outbox import ASKED, Notice, OutboxMessage
 from models.rate_counter import RateCounter
 from models.secret import alphanumeric, digest, digits
 
 CODE_LENGTH = 6
 LINK_LENGTH = 32
+USE = "recovery code"
 
 Compose = Callable[[str], Notice]
 """Puts a secret, encrypted, into the words in which it is sent."""
@@ -147,7 +148,7 @@ class RecoveryCode(Model):
     @classmethod
     def digest_of(cls, account_id: int, key: str, code: str) -> str:
         """Return what is kept of a code that is sent to the address or number with this key."""
-        return _code_digest(account_id, key, code, settings.current.secret_keys[0])
+        return _code_digest(account_id, key, code, ring(USE)[0])
 
     def is_code(self, key: str, code: str) -> bool:
         """Tell in constant time whether this is the code that was sent to the address or number with this key."""
@@ -260,9 +261,7 @@ def _count_try(kept: str) -> None:
 
 def _is_code(kept: str, account_id: int, mobile: str, code: str) -> bool:
     """Tell whether this is the code that was sent, under whichever of the server's keys."""
-    return any(
-        hmac.compare_digest(kept, _code_digest(account_id, mobile, code, key)) for key in settings.current.secret_keys
-    )
+    return any(hmac.compare_digest(kept, _code_digest(account_id, mobile, code, key)) for key in ring(USE))
 
 
 def _code_digest(account_id: int, mobile: str, code: str, key: bytes) -> str:

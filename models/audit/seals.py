@@ -3,18 +3,20 @@
 import hashlib
 import hmac
 
-from models import settings
+from models.keys import ring
+
+USE = "audit seal"
 
 
 def sign(message: bytes) -> str:
     """Return the HMAC-SHA256 of a text under the server's first key, 64 characters."""
-    return _sign(settings.current.secret_keys[0], message)
+    return _sign(ring(USE)[0], message)
 
 
 def fits(seal: str, message: bytes) -> bool:
     """Tell whether one of the server's keys put this seal on a text."""
     told = seal.encode()
-    return any(hmac.compare_digest(_sign(key, message).encode(), told) for key in settings.current.secret_keys)
+    return any(hmac.compare_digest(_sign(key, message).encode(), told) for key in ring(USE))
 
 
 def _sign(key: bytes, message: bytes) -> str:

@@ -11,7 +11,7 @@ from jwt.types import Options
 
 from handlers._cookies import set_cookie
 from models import clock, settings
-from models.keys import derive
+from models.keys import ring
 from models.secret import alphanumeric
 from server.contract.request import Request
 
@@ -27,9 +27,9 @@ CHECKS: Options = {"require": ["exp", "sub", "jti"], "verify_exp": False}
 def read(request: Request, account_id: int) -> str | None:
     """Return what a device calls itself, if this account has logged in from it."""
     cookie = request.cookie(COOKIE) or ""
-    for secret_key in settings.current.secret_keys if cookie else ():
+    for key in ring(USE) if cookie else ():
         with suppress(jwt.InvalidTokenError):
-            claims = jwt.decode(cookie, derive(secret_key, USE), [ALGORITHM], CHECKS, audience=AUDIENCE)
+            claims = jwt.decode(cookie, key, [ALGORITHM], CHECKS, audience=AUDIENCE)
             good = claims["sub"] == str(account_id) and claims["exp"] > clock.now()
             return str(claims["jti"]) if good else None
     return None
@@ -44,4 +44,4 @@ def write(account_id: int, device: str | None) -> dict[str, str]:
         "jti": device or alphanumeric(LENGTH),
         "exp": clock.now() + lifetime,
     }
-    return set_cookie(COOKIE, jwt.encode(claims, derive(settings.current.secret_keys[0], USE), ALGORITHM), lifetime)
+    return set_cookie(COOKIE, jwt.encode(claims, ring(USE)[0], ALGORITHM), lifetime)

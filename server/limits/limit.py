@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from typing import Any
 
-from models import settings
+from models.keys import ring
 from models.rate_counter import Growth
 
 PER = ("address", "network", "server", "account", "recipient", "access key")
@@ -57,5 +57,5 @@ class Limit:
     def key(self, *who: object) -> str:
         """Return what a caller is counted under; it does not tell who that is."""
         text = "\n".join(map(str, who)).encode()
-        secret = hmac.digest(settings.current.secret_keys[0], text, hashlib.sha256).hex()[:32]
+        secret = hmac.digest(ring("rate limit")[0], text, hashlib.sha256).hex()[:32]
         return f"limit/{self.name}/{secret}"

@@ -18,10 +18,12 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from handlers._sso_token import USE
 from models import clock
 from models.account import Account
 from models.account_block import AccountBlockChange
 from models.db.database import database
+from models.keys import derive
 from models.session import Session
 from server.settings import Settings
 
@@ -103,7 +105,7 @@ def test_the_documented_login_is_answered_with_a_web_token(
     response = client.post("/v1/login", json=DOCUMENTED, headers=DEFAULT)
     token = response.json()["data"]
     assert_says(response, 200, "OK", "登录成功", token)
-    claims = jwt.decode(token, settings.secret_key, algorithms=["HS256"])
+    claims = jwt.decode(token, derive(settings.secret_key, USE), algorithms=["HS256"])
     assert claims.keys() == {"userId", "username", "jti", "iat"}
     assert (claims["userId"], claims["username"]) == (account.id, "p")
     assert abs(claims["iat"] - clock.now()) < MINUTE
@@ -260,7 +262,7 @@ def test_a_sliding_lifetime_is_written_at_most_once_a_minute(
 
 
 def test_no_token_is_kept_in_clear(client: TestClient, token: str, settings: Settings) -> None:
-    secret = jwt.decode(token, settings.secret_key, algorithms=["HS256"])["jti"]
+    secret = jwt.decode(token, derive(settings.secret_key, USE), algorithms=["HS256"])["jti"]
     assert secret not in repr(everything())
     assert token not in repr(everything())
 
@@ -312,8 +314,8 @@ FORGERIES: list[Any] = [
 def test_a_forged_token_cannot_be_read(
     client: TestClient, token: str, settings: Settings, write: Callable[[Any, bytes], str]
 ) -> None:
-    claims = jwt.decode(token, settings.secret_key, algorithms=["HS256"])
-    forged = {"token": write(claims, settings.secret_key).encode("latin-1")}
+    claims = jwt.decode(token, derive(settings.secret_key, USE), algorithms=["HS256"])
+    forged = {"token": write(claims, derive(settings.secret_key, USE)).encode("latin-1")}
     before = everything()
     for method, path in (("GET", "/v1/auth"), ("GET", "/v1/logout"), ("PUT", "/v1/user")):
         body = {"json": CREDENTIALS} if method == "PUT" else {}
@@ -326,9 +328,9 @@ def test_a_forged_token_cannot_be_read(
 def test_a_well_signed_token_without_a_session_has_lost_its_force(
     client: TestClient, token: str, settings: Settings
 ) -> None:
-    claims = jwt.decode(token, settings.secret_key, algorithms=["HS256"])
+    claims = jwt.decode(token, derive(settings.secret_key, USE), algorithms=["HS256"])
     for jti in ("", "x", claims["jti"] + "x", "\x00", "\U0001f600"):
-        forged = forge(claims | {"jti": jti}, HS256, settings.secret_key)
+        forged = forge(claims | {"jti": jti}, HS256, derive(settings.secret_key, USE))
         response = client.get("/v1/auth", headers={"token": forged})
         assert_says(response, 401, "token_err", "token已失效")
 
@@ -339,7 +341,7 @@ def test_a_token_of_another_contract_is_none_of_this_one(
     foreign = client.get("/login", params=CREDENTIALS).json()["token"]
     response = client.get("/v1/auth", headers={"token": foreign})
     assert_says(response, 401, "token_err", "token解析失败")
-    wrapped = forge({"jti": foreign}, HS256, settings.secret_key)
+    wrapped = forge({"jti": foreign}, HS256, derive(settings.secret_key, USE))
     response = client.get("/v1/auth", headers={"token": wrapped})
     assert_says(response, 401, "token_err", "token已失效")
 

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from handlers import _sso_token
 from models import settings
 from models.access_key import AccessKey, sign
 from models.account import Account
 from models.account_block import SIZE as BLOCK
 from models.db.database import connect, database, transaction
+from models.keys import derive
 from models.migrations import FOLDER, migrate
 from models.passwords import hashing
 from models.secret import digest
@@ -80,7 +82,8 @@ class Store:
             {"userId": number, "username": username(number), "jti": secret("sso", number), "iat": int(time.time())},
         )
         text = b".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-        return (text + b"." + _base64(hmac.digest(self.secret_key, text, hashlib.sha256))).decode()
+        key = derive(self.secret_key, _sso_token.USE)
+        return (text + b"." + _base64(hmac.digest(key, text, hashlib.sha256))).decode()
 
     def signed(self, action: str, **request: str) -> str:
         """Return the path and query of a signed request; its signature is good for hours."""
