@@ -78,8 +78,11 @@ class Contract:
     @property
     def account_fields(self) -> dict[str, dict[str, Any]]:
         """Return the schemas of what the contract keeps of an account beyond its columns, by name."""
-        fields: dict[str, dict[str, Any]] = self.document.get("x-account-fields", {})
-        return fields
+        schemas = self.document.get("components", {}).get("schemas", {})
+        return {
+            name: schemas.get(schema["$ref"].removeprefix(LOCAL)) if "$ref" in schema else schema
+            for name, schema in self.document.get("x-account-fields", {}).items()
+        }
 
     @property
     def headers(self) -> dict[str, str]:

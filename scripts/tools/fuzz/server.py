@@ -17,6 +17,8 @@ from scripts.tools import contract_coverage
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 30
+KEPT = ("ROLLBOOK_CONTRACTS", "ROLLBOOK_SERVE")
+"""What a server takes over from the environment: which contracts there are."""
 
 
 class Server:
@@ -31,7 +33,11 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.data = folder / "data"
         self.output = folder / "server.log"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ROLLBOOK_") or name in KEPT
+        }
         self.environment = inherited | {
             "ROLLBOOK_ARGON2_TIME_COST": "1",
             "ROLLBOOK_ARGON2_MEMORY_KIB": "8",

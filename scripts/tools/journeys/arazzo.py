@@ -2,7 +2,7 @@
 
 It knows what the journeys use, and refuses the rest of Arazzo 1.0 by name: steps of operations by `operationId`;
 parameters in path, query and header, of the step and of its workflow; bodies as JSON, as a form and as text; runtime
-expressions that are a whole value; outputs; conditions that compare two values, and regular expressions. Beyond the
+expressions that are a whole value, or stand in one between braces; outputs; conditions that compare two values, and regular expressions. Beyond the
 step's own criteria, every answer must be declared in the spec: status, media type, and body.
 """
 
@@ -24,10 +24,11 @@ from server.specs import Contract
 
 WORKFLOW_FIELDS = {"workflowId", "summary", "description", "inputs", "parameters", "steps"}
 STEP_FIELDS = {"stepId", "description", "operationId", "parameters", "requestBody", "successCriteria", "outputs"}
-EXTENSIONS = {"x-inputs", "x-respect-severity", "x-successCriteria"}
+EXTENSIONS = {"x-inputs", "x-client", "x-role", "x-respect-severity", "x-successCriteria"}
 METHODS = {"get", "put", "post", "delete"}
 DOCUMENT = "urn:contract"
 
+EMBEDDED = re.compile(r"\{(\$[^{}]+)\}")
 CONDITION = re.compile(r"(\S+) (==|!=|<=|>=|<|>) (.+)")
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda left, right: _exact(left) == _exact(right),
@@ -112,7 +113,17 @@ class Walk:
             return {name: self.evaluate(item) for name, item in value.items()}
         if isinstance(value, list):
             return [self.evaluate(item) for item in value]
+        if isinstance(value, str) and EMBEDDED.search(value):
+            return self.embed(value)
         return self.find(value) if isinstance(value, str) and value.startswith("$") else value
+
+    def embed(self, text: str) -> Any:
+        """Return a text with the values of the expressions that stand in it between braces; ABSENT if one is."""
+        found = [self.find(expression) for expression in EMBEDDED.findall(text)]
+        if ABSENT in found:
+            return ABSENT
+        values = iter(found)
+        return EMBEDDED.sub(lambda _: str(next(values)), text)
 
     def find(self, expression: str) -> Any:
         """Return what a runtime expression stands for, or ABSENT."""

@@ -1,4 +1,4 @@
-"""The journeys as files: one Arazzo description per contract, in `specs/journeys/`."""
+"""The journeys as files: one Arazzo description per contract."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from server.specs import FOLDER as SPECS
-from server.specs import Contract, load_contracts
+from server.specs import Contract, SpecError, load_contracts
 
 FOLDER = SPECS / "journeys"
 
@@ -29,7 +29,7 @@ class Journey:
     @property
     def file(self) -> Path:
         """Return where it is written."""
-        return FOLDER / f"{self.stem}.yaml"
+        return self.contract.source.journey
 
     @property
     def workflows(self) -> list[Workflow]:
@@ -40,7 +40,15 @@ class Journey:
 
 def load_journeys() -> dict[str, Journey]:
     """Load the journey of every contract, by stem."""
-    return {
-        contract.stem: Journey(contract, yaml.safe_load((FOLDER / f"{contract.stem}.yaml").read_text("utf-8")))
-        for contract in load_contracts()
-    }
+    return {contract.stem: load_journey(contract) for contract in load_contracts()}
+
+
+def load_journey(contract: Contract) -> Journey:
+    """Load the journey of a contract. Raises SpecError where there is none, or it is no list of workflows."""
+    file = contract.source.journey
+    if not file.is_file():
+        raise SpecError(contract.stem, str(file), "missing: what a client does with the contract, step by step")
+    document = yaml.safe_load(file.read_text("utf-8"))
+    if not isinstance(document, dict) or not document.get("workflows"):
+        raise SpecError(contract.stem, file.name, "workflows are missing")
+    return Journey(contract, document)

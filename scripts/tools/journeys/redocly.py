@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from scripts.tools.journeys.journeys import Journey, Workflow
@@ -32,9 +33,23 @@ def lint(*files: Path) -> Ran:
 
 
 def respect(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> Ran:
-    """Walk through a workflow of a journey on a server."""
+    """Walk through a workflow of a journey on a server; the spec is the self-contained one, wherever the files lie."""
+    with TemporaryDirectory() as folder:
+        return _respect(_bundle(journey, Path(folder)), journey, workflow, inputs, url)
+
+
+def _bundle(journey: Journey, folder: Path) -> Path:
+    """Write a journey beside its spec without references to other files; return where."""
+    (source,) = journey.document["sourceDescriptions"]
+    (folder / "spec.json").write_text(json.dumps(journey.contract.document), "utf-8")
+    file = folder / f"{journey.stem}.json"
+    file.write_text(json.dumps({**journey.document, "sourceDescriptions": [{**source, "url": "spec.json"}]}), "utf-8")
+    return file
+
+
+def _respect(file: Path, journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> Ran:
     return run(
-        *("respect", str(journey.file)),
+        *("respect", str(file)),
         *("--workflow", workflow["workflowId"]),
         *("--server", f"{journey.stem}={url}{journey.contract.base_path}"),
         *("--input", json.dumps(inputs)),
