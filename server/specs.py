@@ -135,6 +135,11 @@ def load_contracts(settings: Settings | None = None) -> list[Contract]:
     return [_load(stem, sources[stem], common) for stem in served]
 
 
+def load(source: Source) -> Contract:
+    """Load one contract. Raises SpecError, SettingError."""
+    return _load(source.spec.stem, source, _read(FOLDER / "common.yaml")["components"]["schemas"])
+
+
 def find_sources(folders: list[Path]) -> dict[str, Source]:
     """Return the files of all contracts by stem.
 

@@ -1,11 +1,11 @@
-"""Put the nouns together: `rollbook account|session|key|project|outbox|audit|db ...`."""
+"""Put the nouns together: `rollbook account|session|key|project|outbox|audit|db|contract ...`."""
 
 from typing import Annotated
 
 import typer
 
 from server import __version__
-from server.cli import account, audit, db, key, outbox, project, session
+from server.cli import account, audit, contract, db, key, outbox, project, session
 from server.cli.failure import OneLine
 
 HELP = """
@@ -49,7 +49,7 @@ def options(
     """Take the options that stand before a noun."""
 
 
-for noun in (account, session, key, project, outbox, audit, db):
+for noun in (account, session, key, project, outbox, audit, db, contract):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ class SpecError(ValueError):
 
     def __init__(self, stem: str, place: str, reason: str) -> None:
         super().__init__(f"{stem}.yaml: {place}: {reason}")
+        self.place = place
 
 
 def pointer(*steps: object) -> str:

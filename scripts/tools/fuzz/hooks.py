@@ -16,6 +16,8 @@ from schemathesis.core.failures import Failure
 
 from scripts.tools.fuzz import suppressions
 from scripts.tools.fuzz.callers import CALLERS, Signed
+from scripts.tools.fuzz.described import Described
+from scripts.tools.journeys.journeys import load_journeys
 
 Case = SomeCase[Any]
 STEM = os.environ["FUZZ_STEM"]
@@ -24,7 +26,8 @@ FOLDER = Path(os.environ["FUZZ_FOLDER"])
 
 seen: defaultdict[str, Counter[int]] = defaultdict(Counter)
 """Operation -> status -> how often."""
-caller = CALLERS[STEM](os.environ["FUZZ_URL"], os.environ["FUZZ_ACCESSKEY"], FOLDER)
+GIVEN = os.environ["FUZZ_URL"], os.environ["FUZZ_ACCESSKEY"], FOLDER
+caller = CALLERS[STEM](*GIVEN) if STEM in CALLERS else Described(load_journeys()[STEM], *GIVEN)
 
 schemathesis.openapi.format("visible", strategies.text(strategies.characters(exclude_categories=["Cc", "Cs"])))
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from scripts.tools.fuzz import callers, store
+from scripts.tools.fuzz import store
 from scripts.tools.fuzz.callers import OWNER
 from scripts.tools.fuzz.outcome import Outcome
 from scripts.tools.fuzz.server import ROOT, Server
 from scripts.tools.fuzz.signature import ACCESSID
+from server.specs import load_contracts
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-STEMS = tuple(callers.CALLERS)
+STEMS = tuple(contract.stem for contract in load_contracts())
 PHASES = "examples,coverage,fuzzing,stateful"
 CALLERS = ("anonymous", "logged-in")
 

@@ -34,9 +34,7 @@ class Server:
         self.data = folder / "data"
         self.output = folder / "server.log"
         inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("ROLLBOOK_") or name in KEPT
+            name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_") or name in KEPT
         }
         self.environment = inherited | {
             "ROLLBOOK_ARGON2_TIME_COST": "1",

@@ -17,6 +17,8 @@ from schemathesis import Response
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import IgnoredAuth, RejectedPositiveData
 
+from server.cli.contract_check import follow
+
 Case = SomeCase[Any]
 
 
@@ -97,7 +99,23 @@ def led_astray(case: Case, response: Response) -> bool:
     return not re.fullmatch("[1-9][0-9]{0,18}", str(case.path_parameters.get("uid")))
 
 
+def is_an_example(case: Case, response: Response) -> bool:
+    """Hold where the answer is, to the word, one that the document gives as an example of a refusal."""
+    document = case.operation.schema.raw_schema
+    declared = follow(document, case.operation.definition.raw["responses"].get(str(response.status_code), {}))
+    content = declared.get("content", {}).values()
+    told = [one["value"] for media in content for one in media.get("examples", {}).values()]
+    return 400 <= response.status_code < 500 and _json(response.content) in told
+
+
+EVERY = "*"
 SUPPRESSIONS = [
+    Suppression(
+        EVERY,
+        RejectedPositiveData,
+        is_an_example,
+        "The document tells by an example what it refuses beyond what a schema can say, such as a name that is taken.",
+    ),
     Suppression(
         "annotation",
         IgnoredAuth,
@@ -158,7 +176,11 @@ SUPPRESSIONS = [
 def find(stem: str, failure: Failure, case: Case, response: Response) -> Suppression | None:
     """Return the suppression of a failure, if there is one."""
     for suppression in SUPPRESSIONS:
-        if suppression.stem == stem and isinstance(failure, suppression.failure) and suppression.holds(case, response):
+        if (
+            suppression.stem in (stem, EVERY)
+            and isinstance(failure, suppression.failure)
+            and suppression.holds(case, response)
+        ):
             return suppression
     return None
 

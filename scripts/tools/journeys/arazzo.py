@@ -2,8 +2,9 @@
 
 It knows what the journeys use, and refuses the rest of Arazzo 1.0 by name: steps of operations by `operationId`;
 parameters in path, query and header, of the step and of its workflow; bodies as JSON, as a form and as text; runtime
-expressions that are a whole value, or stand in one between braces; outputs; conditions that compare two values, and regular expressions. Beyond the
-step's own criteria, every answer must be declared in the spec: status, media type, and body.
+expressions that are a whole value, or stand in one between braces; outputs; conditions that compare two values, and
+regular expressions. Beyond the step's own criteria, every answer must be declared in the spec: status, media type, and
+body.
 """
 
 import json
@@ -133,11 +134,11 @@ class Walk:
                 found = self.inputs.get(key, ABSENT)
             case ["$steps", step, "outputs", key]:
                 found = self.outputs.get(step, {}).get(key, ABSENT)
-            case ["$statusCode"] if self.response:
+            case ["$statusCode"] if self.response is not None:
                 found = self.response.status_code
-            case ["$response", "header", key] if self.response:
+            case ["$response", "header", key] if self.response is not None:
                 found = self.response.headers.get(key, ABSENT)
-            case ["$response", "body"] if self.response:
+            case ["$response", "body"] if self.response is not None:
                 found = point(self._body(), pointer) if pointer else self.response.text
             case _:
                 raise Stumbled(f"{expression} is no expression that this runner knows here")
@@ -146,7 +147,7 @@ class Walk:
     def _body(self) -> Any:
         """Return the latest answer's body, or ABSENT if it is no JSON."""
         try:
-            return json.loads(self.response.content) if self.response else ABSENT
+            return json.loads(self.response.content) if self.response is not None else ABSENT
         except ValueError:
             return ABSENT
 
@@ -207,7 +208,7 @@ def _take(step: Step, common: list[dict[str, Any]], progress: Walk, declared: De
     operation = declared.operations.get(step["operationId"])
     if not operation:
         raise Stumbled(f"no operation {step['operationId']}")
-    sent = _request(operation, step, common, progress)
+    sent = compose(operation, step, common, progress)
     client.cookies.clear()
     progress.response = response = client.request(operation.method, **sent)
     complaints = list(declared.complaints(operation, response))
@@ -220,7 +221,7 @@ def _take(step: Step, common: list[dict[str, Any]], progress: Walk, declared: De
     progress.outputs[step["stepId"]] = outputs
 
 
-def _request(operation: Operation, step: Step, common: list[dict[str, Any]], progress: Walk) -> dict[str, Any]:
+def compose(operation: Operation, step: Step, common: list[dict[str, Any]], progress: Walk) -> dict[str, Any]:
     """Return what is sent, as the client takes it; a parameter of the step comes before one of the workflow."""
     places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
     for parameter in common + step.get("parameters", []):

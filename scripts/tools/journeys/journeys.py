@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from server.contract.spec_error import SpecError
 from server.specs import FOLDER as SPECS
-from server.specs import Contract, SpecError, load_contracts
+from server.specs import Contract, load_contracts
 
 FOLDER = SPECS / "journeys"
 

@@ -127,7 +127,9 @@ def _user(account: Account, token: str) -> Body:
 
 def _profile(account: Account, user: Session | None) -> Body:
     kept = AccountField.of(account, CONTRACT)
-    follows = user is not None and str(account.id) in AccountField.of(user.account, CONTRACT).get("following", "").split()
+    follows = (
+        user is not None and str(account.id) in AccountField.of(user.account, CONTRACT).get("following", "").split()
+    )
     shown = {"username": account.username, "bio": kept.get("bio"), "image": kept.get("image"), "following": follows}
     return {"profile": shown}
 

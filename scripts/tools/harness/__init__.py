@@ -1,0 +1,1 @@
+"""What proofs share: one client per contract, made of its journey and its spec."""
