@@ -1,5 +1,6 @@
 """What can be seen of a contract without a server: every mistake, with its file and line and what was expected."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +54,9 @@ def mistakes(source: Source) -> Iterator[Mistake]:
     try:
         contract = load(source)
     except (SpecError, SettingError) as error:
-        yield Mistake(source.spec, _line_of(error, lines), str(error))
+        in_module = re.fullmatch(r".*\.py, line (\d+)", getattr(error, "place", ""))
+        place = (source.handlers, int(in_module[1])) if in_module else (source.spec, _line_of(error, lines))
+        yield Mistake(*place, str(error))
         return
     for words, place in [*_operations(contract.document), *_examples(contract.document)]:
         yield Mistake(source.spec, lines(place), words)
@@ -199,6 +202,14 @@ def follow(document: dict[str, Any], node: Any) -> Any:
     return {key: follow(document, value) for key, value in node.items()}
 
 
+def _requirements(document: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the security requirements of the operations that ask for a session under every policy."""
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            if method in METHODS and operation.get("security"):
+                yield operation["security"]
+
+
 def _journey(contract: Contract) -> Iterator[Mistake]:
     """Yield what the journey lacks."""
     file = contract.source.journey
@@ -232,7 +243,8 @@ def _journey(contract: Contract) -> Iterator[Mistake]:
         yield Mistake(file, lines(("workflows",)), f"no step has operationId {name}")
     roles = {step.get("x-role") for workflow in workflows for step in workflow.get("steps", [])}
     has_client = any("x-client" in workflow for workflow in workflows)
-    for role in ("register", "log_in", "use") if has_client else ():
+    demanded = any({} not in asked for asked in _requirements(contract.document))
+    for role in ("register", "log_in", *(["use"] if demanded else [])) if has_client else ():
         if role not in roles:
             yield Mistake(file, lines(("workflows",)), f"no step has x-role: {role}")
     if not has_client and contract.document.get("x-session"):

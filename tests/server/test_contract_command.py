@@ -90,7 +90,7 @@ WRONG: list[tuple[Spoil, str, str]] = [
     (replace(".yaml", "type: http", "type: https"), ".yaml", "not OpenAPI 3.0"),
     (replace(".yaml", "handlers.shop", "handlers.nobody"), ".yaml", "x-bearerInfoFunc: there is no function handlers."),
     (replace(".py", "def fail(", "def failed("), ".yaml", "fail(error), which returns a body and a status, is missing"),
-    (replace(".py", "def log_out(user: Session)", "def log_out(user: Session"), ".yaml", "line 41: "),
+    (replace(".py", "def log_out(user: Session)", "def log_out(user: Session"), ".py", "invalid syntax"),
     (
         replace(".journey.yaml", "operationId: read_account\n", "operationId: read\n"),
         ".journey.yaml",

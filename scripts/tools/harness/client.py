@@ -25,13 +25,14 @@ class ContractClient:
         self.journey = journey
         self.send = send
         self.declared = Declared(journey.contract)
-        self.workflow, self.values = _find_client(journey)
+        self.workflow, self.values = find_client(journey)
         self.roles = {step["x-role"]: step for step in self.workflow["steps"] if "x-role" in step}
         if strangers := self.roles.keys() - set(ROLES):
             raise self._lacks(f"x-role: {min(strangers)} is none of {', '.join(ROLES)}")
         properties = self.workflow["inputs"]["properties"]
         self.inputs = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
         self.inputs |= inputs or {}
+        self.latest = Walk(self.inputs)
 
     def step(self, role: str) -> Step:
         """Return the step of a role. Raises SpecError where the journey has none."""
@@ -46,7 +47,9 @@ class ContractClient:
         walk = self._walk(values)
         operation = self.declared.operations[step["operationId"]]
         sent = compose(operation, step, self.workflow.get("parameters", []), walk)
-        return self.send(operation.method.upper(), self.declared.base_path + sent.pop("url"), **sent)
+        walk.response = self.send(operation.method.upper(), self.declared.base_path + sent.pop("url"), **sent)
+        self.latest = walk
+        return walk.response
 
     def register(self, username: str, password: str) -> Any:
         """Make an account, with an address of its own where the contract asks for one."""
@@ -56,9 +59,9 @@ class ContractClient:
         """Log in."""
         return self.act("log_in", username=username, password=password, address=f"{username}@example.com")
 
-    def use(self, credential: Any) -> Any:
+    def use(self, credential: Any, username: str) -> Any:
         """Do something that needs a live session."""
-        return self.act("use", credential=credential)
+        return self.act("use", credential=credential, username=username)
 
     def credential(self, answer: Any) -> Any:
         """Return what a login gave, or None."""
@@ -72,13 +75,14 @@ class ContractClient:
         return self.credential(self.log_in(username, password))
 
     def succeeded(self, role: str, answer: Any) -> bool:
-        """Tell whether an answer says yes: it has the status that the step of the role expects."""
-        walk = self._seen(answer)
-        return all(
-            walk.holds(criterion)
-            for criterion in self.step(role)["successCriteria"]
-            if not any(word in criterion["condition"] for word in ("$inputs", "$steps"))
-        )
+        """Tell whether the latest answer says yes: it is as the step expects, with the values that were sent.
+
+        What a step compares with the answers of others is left out.
+        """
+        if answer is not self.latest.response:
+            raise ValueError("not the latest answer")
+        criteria = self.step(role)["successCriteria"]
+        return all(self.latest.holds(one) for one in criteria if "$steps" not in one["condition"])
 
     def _walk(self, values: dict[str, Any]) -> Walk:
         inputs, outputs = dict(self.inputs), dict[str, dict[str, Any]]()
@@ -86,8 +90,8 @@ class ContractClient:
             match self.values.get(name, "").split("."):
                 case ["$inputs", key]:
                     inputs[key] = value
-                case ["$steps", step, "outputs", key]:
-                    outputs.setdefault(step, {})[key] = value
+                case ["$steps", _, "outputs", key]:  # wherever a step uses what some login gave
+                    outputs |= {step["stepId"]: {key: value} for step in self.workflow["steps"]}
         return Walk(inputs, outputs)
 
     def _seen(self, answer: Any) -> Walk:
@@ -99,7 +103,7 @@ class ContractClient:
         return SpecError(self.journey.stem, self.journey.file.name, what)
 
 
-def _find_client(journey: Journey) -> tuple[Workflow, dict[str, str]]:
+def find_client(journey: Journey) -> tuple[Workflow, dict[str, str]]:
     """Return the workflow that says where the values of a client stand. Raises SpecError."""
     found = [workflow for workflow in journey.workflows if "x-client" in workflow]
     if len(found) != 1:

@@ -53,7 +53,7 @@ def _prove(contract: Contract, name: str, silent: bool) -> dict[str, Any]:
     """Run one proof; what keeps it from running is a fault, too."""
     try:
         faults = PROOFS[name](contract)
-    except (SpecError, SettingError) as error:
+    except (SpecError, SettingError, RuntimeError) as error:
         faults = [str(error)]
     if not silent:
         print(f"{contract.stem:<16} {name:<18} {'holds' if not faults else 'FAILS'}", flush=True)

@@ -9,7 +9,7 @@ import httpx2
 
 from scripts.tools.fuzz.runner import Effort, fuzz
 from scripts.tools.fuzz.server import ROOT, Server
-from scripts.tools.harness.client import ContractClient
+from scripts.tools.harness.client import ContractClient, find_client
 from scripts.tools.journeys import redocly
 from scripts.tools.journeys.arazzo import Declared, Stumbled, walk
 from scripts.tools.journeys.inputs import Inputs
@@ -125,7 +125,7 @@ def _is_success(contract: Contract, operation: dict[str, Any], answer: httpx2.Re
 def check_limits(contract: Contract) -> list[str]:
     """Guess at a password until the limit of failures is reached: N are answered, N and one are not."""
     with fresh(ROLLBOOK_RATE_LIMITS="1") as server, httpx2.Client(base_url=server.url) as http:
-        client = ContractClient(load_journey(contract), http.request)
+        client = _client(contract, server, http)
         operation = _operation(contract, client.step("log_in")["operationId"])
         limits = [limit for limit in operation.get("x-rate-limit", []) if limit["name"] == "login"]
         if not limits:
@@ -145,27 +145,52 @@ def check_limits(contract: Contract) -> list[str]:
 
 def check_client(contract: Contract) -> list[str]:
     """Register, log in, be known, and be known no longer, by the client that the journey describes."""
-    faults = []
     with fresh() as server, httpx2.Client(base_url=server.url) as http:
-        client = ContractClient(load_journey(contract), http.request)
-        client.register("alice", PASSWORD)
-        if client.enter("alice", WRONG) is not None:
-            faults.append("a wrong password opens a session")
-        first, second = client.enter("alice", PASSWORD), client.enter("alice", PASSWORD)
-        if not first or not client.succeeded("use", client.use(first)):
-            return [*faults, "a login does not lead to a session that can be used"]
-        if client.succeeded("use", client.use("x" * len(str(first)))):
-            faults.append("any credential is accepted")
-        if "change_password" in client.roles:
-            values = {"username": "alice", "password": PASSWORD, "new_password": "another staple battery"}
-            client.act("change_password", credential=first, **values)
-            if client.succeeded("use", client.use(second)):
-                faults.append("the other session outlives a new password")
-        if "log_out" in client.roles:
-            client.act("log_out", credential=first, username="alice")
-            if client.succeeded("use", client.use(first)):
-                faults.append("a session outlives its logout")
-    return faults
+        return list(_lives(_client(contract, server, http)))
+
+
+def _client(contract: Contract, server: Server, http: httpx2.Client) -> ContractClient:
+    """Return the client of a contract; what signs its requests is made for it."""
+
+    def send(*words: Any, **sent: Any) -> httpx2.Response:
+        http.cookies.clear()
+        return http.request(*words, **sent)
+
+    journey = load_journey(contract)
+    workflow = find_client(journey)[0]
+    return ContractClient(journey, send, Inputs(server).of(workflow))
+
+
+def _lives(client: ContractClient) -> Iterator[str]:
+    registered = client.register("alice", PASSWORD)
+    if not client.succeeded("register", registered):
+        yield f"register is answered {registered.status_code}: {registered.text[:200]}"
+    wrong = client.log_in("alice", WRONG)
+    if client.succeeded("log_in", wrong) or client.credential(wrong) is not None:
+        yield "a wrong password opens a session"
+    logged_in = client.log_in("alice", PASSWORD)
+    if not client.succeeded("log_in", logged_in) or client.credential(logged_in) is None:
+        yield f"log_in is answered {logged_in.status_code}: {logged_in.text[:200]}"
+    if "use" not in client.roles:
+        return  # nothing in this contract asks for a session
+
+    def is_live(credential: Any) -> bool:
+        return client.succeeded("use", client.use(credential, "alice"))
+
+    first, second = client.credential(logged_in), client.enter("alice", PASSWORD)
+    if not is_live(first):
+        yield "a login does not lead to a session that can be used"
+    if is_live("x" * len(str(first))):
+        yield "any credential is accepted"
+    if "change_password" in client.roles:
+        values = {"username": "alice", "password": PASSWORD, "new_password": "another staple battery"}
+        client.act("change_password", credential=first, **values)
+        if is_live(second):
+            yield "the other session outlives a new password"
+    if "log_out" in client.roles:
+        client.act("log_out", credential=first, username="alice")
+        if is_live(first):
+            yield "a session outlives its logout"
 
 
 def check_failures(contract: Contract) -> list[str]:
