@@ -54,7 +54,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "any token": (
         spoil(".py", "Session.find(CONTRACT, token)", "Session.select().first()"),
         "permissions",
-        "read_user: a wrong credential gets through",
+        "read_user: a wrong credential is answered 500",
     ),
     "any password": (
         spoil(
@@ -75,7 +75,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "an undeclared status": (
         spoil(".yaml", "        '415': {$ref: '#/components/responses/UnsupportedMediaType'}\n", ""),
         "failures",
-        "is not declared",
+        "a body of another media type is answered 500",
     ),
 }
 
