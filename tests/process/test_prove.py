@@ -54,7 +54,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "any token": (
         spoil(".py", "Session.find(CONTRACT, token)", "Session.select().first()"),
         "permissions",
-        "read_user: a wrong credential is answered 500",
+        "read_user: a wrong credential",
     ),
     "any password": (
         spoil(

@@ -70,7 +70,7 @@ WRONG: list[tuple[Spoil, str, str]] = [
     (
         replace(".yaml", "{name: login, per: account, of: username", "{name: logins, per: account, of: username"),
         ".yaml",
-        "a password is tried here: x-rate-limit with login and login-in-a-row is expected",
+        "a password is tried here: x-rate-limit of the name login is expected",
     ),
     (
         replace(".yaml", "value: {id: 786, username: TestUser}", "value: {id: none, username: TestUser}"),

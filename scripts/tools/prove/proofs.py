@@ -243,7 +243,11 @@ class fresh:  # noqa: N801  # reads as a verb where it is used
         self.folder = tempfile.TemporaryDirectory()
         self.server = Server(Path(self.folder.name))
         self.server.environment |= self.environment
-        return self.server.__enter__()
+        try:
+            return self.server.__enter__()
+        except RuntimeError:
+            self.folder.cleanup()
+            raise
 
     def __exit__(self, *error: Any) -> None:
         """End it."""
