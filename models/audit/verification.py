@@ -69,7 +69,7 @@ def pending() -> Iterator[PendingEvent]:
 def newest(number: int, **wanted: Any) -> Iterator[SealedEvent]:
     """Yield so many of the newest events, the oldest of them first; those that are not in the chain yet come last.
 
-    wanted: account (id), event (kind) and search (a text in address, actor or detail), each None for all.
+    wanted: account (id), event (kind) and search (a text in address, contract or detail), each None for all.
     """
     chain, waiting = _wanted(AuditEvent, **wanted), _wanted(PendingEvent, **wanted)
     late = min(number, waiting.count())
@@ -93,7 +93,7 @@ def _wanted(table: Any, account: int | None = None, event: Event | None = None, 
     if event is not None:
         rows = rows.where(table.event == str(event))
     if search:
-        texts = (table.address, table.actor, table.detail)
+        texts = (table.address, table.contract, table.detail)
         rows = rows.where(reduce(or_, (text.contains(search) for text in texts)))
     return rows
 

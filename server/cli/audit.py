@@ -54,7 +54,7 @@ def list_events(
 ) -> None:
     """List the newest events, the oldest of them first; or those that follow an id, so many as --limit says.
 
-    A search looks into address, actor and detail.
+    A search looks into address, contract and detail.
 
     Accounts are told by id: that of a deleted account is never given again. An event that is not in the chain yet has
     no id; one that counts refusals of a minute says how many.

@@ -755,6 +755,7 @@ def test_events_are_the_newest_or_those_that_follow(
     assert [event["account"] for event in answer("audit", "list", "--account", "carol")] == [3]
     assert [event["account"] for event in answer("audit", "list", "--account", "99")] == []
     assert answer("audit", "list", "--search", "nobody was here") == []
+    assert [event["account"] for event in answer("audit", "list", "--search", "admin")] == [2], "its detail says so"
 
 
 @pytest.mark.parametrize(
