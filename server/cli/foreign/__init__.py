@@ -54,21 +54,33 @@ def one_of(systems: Collection[str]) -> Callable[[str | None], str | None]:
 
 
 def entries(file: Path, name: str, options: Options) -> Iterator[tuple[int, Given]]:
-    """Yield the accounts of a file that another system left, each with its place. Raises Refused for another's file."""
+    """Return the accounts of a file that another system left, each with its place. Raises Refused for another's file.
+
+    Usernames are made before the first is yielded: the directory is asked for them, and a store that takes rows in
+    answers nothing else.
+    """
     source, system = Source(file), SYSTEMS[name]
     if not system.fits(source):
         raise Refused(f"{file}: does not look like {name}{_guess(source)}")
-    usernames = Usernames(_people(system, source, options))
-    for number, given in enumerate(_people(system, source, options), 1):
-        foreign_id = given.get("foreign_id")
-        if foreign_id is not None:
-            given["foreign_id"] = f"{name}:{foreign_id}"
-            if options.keeps_ids:
-                if not foreign_id.isdecimal():
-                    raise Refused(f"--keep-ids: {name} has ids that are no numbers")
-                given["id"] = int(foreign_id)
-        made = {} if "username" in given else usernames.make(given)
-        yield number, given | made
+
+    def people() -> Iterator[tuple[int, Given]]:
+        for number, given in enumerate(_people(system, source, options), 1):
+            yield number, given | _ids(name, given.get("foreign_id"), options)
+
+    usernames = Usernames(given for _, given in people())
+    made = {number: usernames.make(given) for number, given in people() if "username" not in given}
+    return ((number, given | made.get(number, {})) for number, given in people())
+
+
+def _ids(name: str, foreign_id: str | None, options: Options) -> dict[str, Any]:
+    """Return the id of another system as it is kept, and as our own where that is asked. Raises Refused."""
+    if foreign_id is None:
+        return {}
+    if not options.keeps_ids:
+        return {"foreign_id": f"{name}:{foreign_id}"}
+    if not foreign_id.isdecimal():
+        raise Refused(f"--keep-ids: {name} has ids that are no numbers")
+    return {"foreign_id": f"{name}:{foreign_id}", "id": int(foreign_id)}
 
 
 def _people(system: System, source: Source, options: Options) -> Iterator[Given]:
