@@ -34,7 +34,7 @@ def in_headers(value: str, request: Any) -> dict[str, Any]:
     """Check a signature in the headers Authorization and Date. Raises Unauthorized."""
     if not _first_values(request).keys().isdisjoint(URL_CREDENTIALS):
         return in_url("", request)  # where both are there, the URL counts
-    accessid, _, signature = value.partition(":")
+    accessid, signature = (part.strip() for part in value.partition(":")[::2])
     date = request.headers.get("date", "")
     signed_at = _unix_seconds(date)
     if not (accessid and signature and signed_at is not None):
@@ -51,9 +51,11 @@ def in_headers(value: str, request: Any) -> dict[str, Any]:
 def _check_signature(request: Any, accessid: str, signature: str, middle: str) -> dict[str, Any]:
     """Check who signed and what was signed. middle: the lines between verb and path."""
     action = _first_values(request).get("action", "")
-    path = request.scope["path"]
-    # behind a proxy that has the server below a path, some sign the document's path, others that of their URL
-    messages = [f"{request.method}\n{middle}\n{one}{action}" for one in (path, settings.current.public_path + path)]
+    path = request.scope["path"].rstrip("/")
+    # the path is the same with a slash at its end; and behind a proxy that has the server below a path, some sign the
+    # document's path, others that of their URL
+    places = [f"{base}{path}{slash}" for base in {"", settings.current.public_path} for slash in ("", "/")]
+    messages = [f"{request.method}\n{middle}\n{place}{action}" for place in places]
     try:
         key = AccessKey.find(accessid)
     except KeyNotFound:

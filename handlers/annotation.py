@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import orjson
 
+from handlers._chinese import tell
 from handlers._cookies import clear_cookie, set_cookie
-from handlers.exceptions import ProtocolError, Unauthorized, lookup_by_mro
+from handlers.exceptions import BadRequest, ProtocolError, TooManyRequests, Unauthorized, lookup_by_mro
 from models.account import Account
 from models.errors import (
     AccountNotFound,
@@ -62,7 +63,7 @@ def refuse_session(cookie: str) -> dict[str, Any]:
 
 def register(body: Body) -> Reply:
     """Make an account and log it in."""
-    account = Account.register(body["user_id"], body["password"], display_name=body["user_name"])
+    account = Account.register(body["user_id"], body["password"], display_name=body.get("user_name"))
     return _log_in(account, "创建成功")
 
 
@@ -71,84 +72,23 @@ def log_in(body: Body) -> Reply:
     return _log_in(Account.authenticate(body["user_id"], body["password"]), "登陆成功")
 
 
-def act(body: Body, user: Session) -> Body | Reply:
-    """Do what the action says."""
-    return ACTS[body["action"]](user, body)
+def log_in_as_on_its_pages(body: Body) -> Reply:
+    """Open a session, at the path that its own pages use."""
+    return log_in(body)
 
 
-def log_out(user: Session, body: Body) -> Reply:
-    """End the caller's session."""
-    user.end()
-    return _done("登出成功"), 200, clear_cookie(COOKIE)
+def act(user: Session, action: str = "", **given: str) -> Body | Reply:
+    """Do what the action says; without one, show the caller."""
+    return ACTS[action](user, **given)
 
 
-def apply(user: Session, body: Body) -> Body:
-    """Ask somebody for friendship."""
-    FriendApplication.send(user.account, Account.by_username(body["id"]))
-    return _done("邀请已发送")
-
-
-def accept_application(user: Session, body: Body) -> Body:
-    """Become friends with an applicant."""
-    FriendApplication.accept(Account.by_username(body["id"]), user.account)
-    return _done("已接受")
-
-
-def deny_application(user: Session, body: Body) -> Body:
-    """Turn an applicant down."""
-    FriendApplication.deny(Account.by_username(body["id"]), user.account)
-    return _done("已拒绝")
-
-
-def invite(user: Session, body: Body) -> Body:
-    """Invite one friend, or all who are not members, to a project."""
-    project = Project.by_member(int(body["project_id"]), user.account)
-    if "friend_id" in body:
-        project.invite(user.account, Account.by_username(body["friend_id"]))
-    else:
-        project.invite_friends(user.account)
-    return _done("邀请已发送")
-
-
-def accept_invitation(user: Session, body: Body) -> Body:
-    """Join a project."""
-    Invitation.accept(int(body["project_id"]), user.account)
-    return _done("已接受")
-
-
-def deny_invitation(user: Session, body: Body) -> Body:
-    """Turn an invitation down."""
-    Invitation.deny(int(body["project_id"]), user.account)
-    return _done("已拒绝")
-
-
-ACTS: dict[str, Callable[[Session, Body], Body | Reply]] = {
-    "logout": log_out,
-    "friend_apply": apply,
-    "friend_apply_accept": accept_application,
-    "friend_apply_deny": deny_application,
-    "project_invite": invite,
-    "project_invite_accept": accept_invitation,
-    "project_invite_deny": deny_invitation,
-}
-
-
-def update(body: Body, user: Session) -> Body:
-    """Do what the action says."""
-    return UPDATES[body["action"]](user, body)
-
-
-def change_name(user: Session, body: Body) -> Body:
-    """Change the caller's display name."""
-    user.account.change(display_name=body["user_name"])
-    return _done("修改成功")
-
-
-UPDATES: dict[str, Callable[[Session, Body], Body]] = {"change_name": change_name}
+def update(user: Session, action: str = "", **given: str) -> Body | Reply:
+    """Do what the action says: PUT, POST and GET know the same ones."""
+    return act(user, action, **given)
 
 
 def read(user: Session, action: str = "", **given: str) -> Body | Reply:
-    """Answer what the action asks for; without one, show the caller."""
+    """Do what the action says, which only reads."""
     return READS[action](user, **given)
 
 
@@ -157,14 +97,67 @@ def own_data(user: Session) -> Body:
     return {"ret": 0} | _person(user.account)
 
 
+def log_out(user: Session) -> Reply:
+    """End the caller's session."""
+    user.end()
+    return _done("登出成功"), 200, clear_cookie(COOKIE)
+
+
+def change_name(user: Session, user_name: str = "") -> Body:
+    """Change the caller's display name; a blank one unsets it."""
+    user.account.change(display_name=user_name or None)
+    return _done("修改成功")
+
+
+def apply(user: Session, id: str) -> Body:
+    """Ask somebody for friendship."""
+    FriendApplication.send(user.account, Account.by_username(id))
+    return _done("邀请已发送")
+
+
+def accept_application(user: Session, id: str) -> Body:
+    """Become friends with an applicant."""
+    FriendApplication.accept(Account.by_username(id), user.account)
+    return _done("已接受")
+
+
+def deny_application(user: Session, id: str) -> Body:
+    """Turn an applicant down."""
+    FriendApplication.deny(Account.by_username(id), user.account)
+    return _done("已拒绝")
+
+
+def invite(user: Session, project_id: str, friend_id: str = "") -> Body:
+    """Invite one friend, or all who are not members, to a project."""
+    project = _project(project_id, user)
+    if friend_id:
+        project.invite(user.account, Account.by_username(friend_id))
+    else:
+        project.invite_friends(user.account)
+    return _done("邀请已发送")
+
+
+def accept_invitation(user: Session, project_id: str = "", id: str = "") -> Body:
+    """Join a project, by the name that the document prints or by the one that its prose has."""
+    Invitation.accept(_number(project_id or id), user.account)
+    return _done("已接受")
+
+
+def deny_invitation(user: Session, project_id: str = "", id: str = "") -> Body:
+    """Turn an invitation down."""
+    Invitation.deny(_number(project_id or id), user.account)
+    return _done("已拒绝")
+
+
 def friends(user: Session) -> Body:
     """List the caller's friends."""
     return _list("friends", [_person(friend) for friend in Friendship.friends_of(user.account)])
 
 
 def applications(user: Session) -> Body:
-    """List who wants to be the caller's friend."""
-    return _list("applications", [_person(one) for one in FriendApplication.applicants_to(user.account)])
+    """List who wants to be the caller's friend; existing clients look under `friends`."""
+    people = [_person(one) for one in FriendApplication.applicants_to(user.account)]
+    return _list("applications", people) | {"friends": people}
 
 
 def invites(user: Session) -> Body:
@@ -193,17 +186,30 @@ def relations(user: Session, id: str) -> Reply:
 def triads(user: Session, id: str) -> Reply:
     """Export a project's relations with the entities that they connect."""
     project = _project(id, user)
-    return _attachment(f"{project.name}_triads.json", project.triads_rows())
+    rows = (row | {"destination_name": row["target_name"]} for row in project.triads_rows())
+    return _attachment(f"{project.name}_triads.json", rows)
 
 
 READS: dict[str, Callable[..., Body | Reply]] = {
     "": own_data,
+    "get_user_info": own_data,
     "get_friends": friends,
     "get_friends_applications": applications,
+    "get_friends_appli": applications,
     "get_project_invites": invites,
     "get_entities_json": entities,
     "get_relations_json": relations,
     "get_triads_json": triads,
+}
+ACTS: dict[str, Callable[..., Body | Reply]] = READS | {
+    "logout": log_out,
+    "change_name": change_name,
+    "friend_apply": apply,
+    "friend_apply_accept": accept_application,
+    "friend_apply_deny": deny_application,
+    "project_invite": invite,
+    "project_invite_accept": accept_invitation,
+    "project_invite_deny": deny_invitation,
 }
 
 
@@ -214,6 +220,11 @@ def change_password(body: Body, user: Session) -> Body:
         raise SamePassword
     user.account.change_password(current, new, keep=user)
     return _done("密码修改成功")
+
+
+def change_password_as_on_its_pages(body: Body, user: Session) -> Body:
+    """Change the caller's password, at the path that its own pages use."""
+    return change_password(body, user)
 
 
 FAILURES: dict[type[Exception], tuple[int, str]] = {
@@ -236,24 +247,26 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
 }
 """Failure of the document -> ret, msg, with status 200."""
 
-UNFORESEEN: dict[type[Exception], tuple[int, str]] = {
-    PasswordTooShort: (400, "密码不能少于{shortest}个字符"),
-    PasswordGuessable: (400, "密码太容易被猜到"),
-    PasswordIsUsername: (400, "密码不能与用户id相同"),
-    TooManyFriends: (400, "好友数已达上限"),
-    TooManyApplications: (400, "好友申请数已达上限"),
-    TooManyInvitations: (400, "项目邀请数已达上限"),
+UNFORESEEN: dict[type[Exception], str] = {
+    PasswordTooShort: "密码不能少于{shortest}个字符",
+    PasswordGuessable: "密码太容易被猜到",
+    PasswordIsUsername: "密码不能与用户id相同",
+    TooManyFriends: "好友数已达上限",
+    TooManyApplications: "好友申请数已达上限",
+    TooManyInvitations: "项目邀请数已达上限",
 }
-"""Failure that the document does not know -> status, msg; those of the protocol have their own."""
+"""Failure that the document does not know, and that others answer with 400 -> msg."""
+
+TOLD_WITH_200 = (BadRequest, TooManyRequests)
+"""Failures of the protocol that are told as those of the document are: its pages read `msg` on 200 only."""
 
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
     if isinstance(error, ProtocolError) and not isinstance(error, Unauthorized):
-        return {"ret": -error.status, "msg": error.detail}, error.status
+        return {"ret": -error.status, "msg": tell(error)}, 200 if isinstance(error, TOLD_WITH_200) else error.status
     if type(error) in UNFORESEEN:
-        status, words = UNFORESEEN[type(error)]
-        return {"ret": -status, "msg": words.format_map(vars(error))}, status
+        return {"ret": -400, "msg": UNFORESEEN[type(error)].format_map(vars(error))}, 200
     ret, words = lookup_by_mro(FAILURES, error)
     return {"ret": ret, "msg": words.format_map(vars(error))}, 200
 
@@ -276,11 +289,16 @@ def _log_in(account: Account, msg: str) -> Reply:
     return _done(msg), 200, set_cookie(COOKIE, secret, session.expires - session.created)
 
 
-def _project(number: str, member: Session) -> Project:
-    """Return a project of the caller's. Raises ProjectNotFound, also where the number is none; NotAMember."""
+def _number(number: str) -> int:
+    """Read the number of a project. Raises ProjectNotFound: what is no number is no project's."""
     if not PROJECT_NUMBER.fullmatch(number):
         raise ProjectNotFound
-    return Project.by_member(int(number), member.account)
+    return int(number)
+
+
+def _project(number: str, member: Session) -> Project:
+    """Return a project of the caller's. Raises ProjectNotFound, NotAMember."""
+    return Project.by_member(_number(number), member.account)
 
 
 def _attachment(filename: str, rows: Iterable[Body]) -> Reply:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from handlers import _messages
-from handlers.exceptions import ProtocolError, lookup_by_mro
+from handlers.exceptions import BadRequest, ProtocolError, lookup_by_mro
 from models import confirmation
 from models.account import Account
 from models.errors import (
@@ -63,18 +63,20 @@ def check_login(username: str, token: str) -> Body:
 
 def register(body: Body) -> tuple[Body, int]:
     """Make an account."""
-    account = Account.register(body["username"], body["password"], email=body["email"], discreet=True)
+    account = Account.register(body["username"], body["password"], email=body.get("email"), discreet=True)
     return {"id": account.id}, 201
 
 
 def update(id_or_username: str, body: Body, user: Session) -> Body:
     """Change what the body names; the caller's own session outlives a new password."""
     account = Account.find(id_or_username)
-    if "password" in body:
-        account.set_password(body["password"], keep=user, username=body.get("username"))
-    account.change(
-        discreet=not user.account.admin, **{name: body[name] for name in ("username", "email") if name in body}
-    )
+    username, password = body.get("username"), body.get("password")
+    if password is not None:
+        account.set_password(password, keep=user, username=username)
+    changes = {"email": body["email"]} if "email" in body else {}
+    if username is not None:
+        changes["username"] = username
+    account.change(discreet=not user.account.admin, **changes)
     return {"id": account.id}
 
 
@@ -124,7 +126,10 @@ def fail(error: Exception) -> tuple[Body, int]:
         status, title, words = lookup_by_mro(PROBLEMS, error)
         detail = words.format_map(vars(error))
         kind = "urn:problem-type:rollbook:" + title.lower().replace(" ", "-")
-    return {"type": kind, "title": title, "status": status, "detail": detail}, status
+    problem = {"type": kind, "title": title, "status": status, "detail": detail}
+    if isinstance(error, BadRequest) and error.fault and error.fault.field:
+        problem["errors"] = [{"field": error.fault.field, "kind": error.fault.kind}]
+    return problem, status
 
 
 def _new_token(account: Account) -> str:

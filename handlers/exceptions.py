@@ -17,13 +17,56 @@ ProtocolError
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from models import settings
 
 LONGEST_DETAIL = 500
 
 Words = TypeVar("Words")
+
+
+FAULTS = {
+    "missing": "{field} is missing",
+    "type": "{field} is not of type {bound}",
+    "format": "{field} is not of the form that is expected",
+    "unknown": "{field} is none of the values that are known",
+    "too-short": "{field} has fewer than {bound} characters",
+    "too-long": "{field} has more than {bound} characters",
+    "too-small": "{field} is less than {bound}",
+    "too-large": "{field} is greater than {bound}",
+    "too-few": "{field} has fewer than {bound} entries",
+    "too-many": "{field} has more than {bound} entries",
+    "repeated": "{field} is given more than once",
+    "undeclared": "{field} is not declared",
+    "encoding": "{field} is not UTF-8",
+    "file": "{field} is a file",
+    "nothing": "there is nothing to change",
+    "no-body": "the body is missing",
+    "no-json": "the body is not JSON",
+    "no-object": "the body is no object",
+    "no-form": "the body is not a form",
+    "not-utf-8": "the request is not UTF-8",
+    "too-deep": "the body is nested too deep",
+    "many-fields": "there are more than {bound} fields",
+    "cut-short": "the body was cut short",
+}
+"""Kind of fault -> what is said of it in English; the others say it in `handlers/_chinese.py`."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a request.
+
+    field: the member's name as the client sent it, empty where it is the request as a whole. kind: one of `FAULTS`.
+    bound: the limit that was exceeded, or the type that was expected.
+    """
+
+    field: str
+    kind: str
+    bound: int | str = ""
+
+    def __str__(self) -> str:
+        return FAULTS[self.kind].format(field=self.field or "the value", bound=self.bound)
 
 
 class ProtocolError(Exception):
@@ -48,10 +91,15 @@ class ProtocolError(Exception):
 
 
 class BadRequest(ProtocolError):
-    """Raised when parameters or body do not fit the contract."""
+    """Raised when parameters or body do not fit the contract. fault: in what."""
 
     status, title = 400, "Bad Request"
     default_detail = "The request does not fit the contract."
+
+    def __init__(self, fault: Fault | None = None) -> None:
+        text = str(fault or "")
+        super().__init__(text and f"{text[0].upper()}{text[1:]}." if fault and not fault.field else text and f"{text}.")
+        self.fault = fault
 
 
 class Unauthorized(ProtocolError):
@@ -170,7 +218,7 @@ class InternalServerError(ProtocolError):
 class ServiceUnavailable(_Later):
     """Raised when the server is overloaded or its store is away."""
 
-    status, title = 503, "Service ServiceUnavailable"
+    status, title = 503, "Service Unavailable"
     default_detail = "The server cannot answer now; try again later."
 
 
@@ -178,7 +226,7 @@ def check_page_size(size: int) -> None:
     """Hold the size of a page against the operator's limit. Raises BadRequest."""
     most = settings.current.max_page_size
     if size > most:
-        raise BadRequest(f"query parameter 'size': {size} is greater than the maximum of {most}")
+        raise BadRequest(Fault("size", "too-large", most))
 
 
 def lookup_by_mro(words: Mapping[type[Exception], Words], error: Exception) -> Words:

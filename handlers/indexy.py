@@ -1,10 +1,11 @@
-"""智能论文系统用户管理API文档: `{success, payload}`; a 400 carries its text as payload, other failures as `message`."""
+"""智能论文系统用户管理API文档: `{success, payload}`; a failure has its text as `message`, a 400 as `payload` too."""
 
 from typing import Any
 
 from handlers import _messages, _reset_page
+from handlers._chinese import tell
 from handlers._cookies import set_cookie
-from handlers.exceptions import ProtocolError, check_page_size, lookup_by_mro
+from handlers.exceptions import BadRequest, Fault, ProtocolError, check_page_size, lookup_by_mro
 from models import confirmation, settings
 from models.account import Account
 from models.departure import delete_account
@@ -48,6 +49,10 @@ FIELDS = {
     "introduct": "introduct",
 }
 """Field of the user object -> column of the account."""
+COLUMNS = {field.lower(): column for field, column in FIELDS.items()}
+SETTABLE = {field: column for field, column in FIELDS.items() if field != "id"} | {"password": "password"}
+NEEDED = ("username", "password")
+"""What is never taken away."""
 
 Body = dict[str, Any]
 Page = tuple[str, int, dict[str, str]]
@@ -61,7 +66,7 @@ def find_session(cookie: str) -> dict[str, Any]:
 def list_accounts(page: int, size: int, order: list[str]) -> Body:
     """List accounts, page by page; pages count from 0."""
     check_page_size(size)
-    terms = [(FIELDS[field], direction) for field, direction in (term.split(",") for term in order)]
+    terms = [_order(term) for term in order]
     if all(column != "id" for column, _ in terms):
         terms.append(("id", "desc"))
     accounts = Account.page(terms, offset=page * size, limit=size)
@@ -82,7 +87,7 @@ def find(id: int) -> Body:
 def update(id: int, body: Body, user: Session | None) -> Body:
     """Change what is given; a password is reset, and ends the account's other sessions."""
     account = Account.by_id(id)
-    columns = _columns(body)
+    columns = {name: value for name, value in _columns(body).items() if value is not None or name not in NEEDED}
     password = columns.pop("password", None)
     if password is not None:
         account.set_password(password, keep=user, username=columns.get("username"))
@@ -119,7 +124,7 @@ def change_password(id: int, body: Body, user: Session | None) -> Body:
 
 def recover_by_mobile(body: Body) -> Body:
     """Set a new password by a code from a short message."""
-    code = str(body["msCaptcha"]).zfill(CODE_LENGTH)  # as a number it lacks its leading zeros
+    code = str(body["msCaptcha"]).replace(" ", "").zfill(CODE_LENGTH)  # as a number it lacks its leading zeros
     RecoveryCode.redeem_code(body["mobile"], code, body["newPassword"])
     return _succeed(1)
 
@@ -209,11 +214,11 @@ FAILURES: dict[type[Exception], tuple[int, str]] = {
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
     if isinstance(error, ProtocolError):
-        status, text = error.status, error.detail
+        status, text = error.status, tell(error)
     else:
         status, words = lookup_by_mro(FAILURES, error)
         text = words.format_map(vars(error))
-    return {"payload" if status == 400 else "message": text, "success": False}, status
+    return ({"payload": text} if status == 400 else {}) | {"message": text, "success": False}, status
 
 
 def _succeed(payload: Any) -> Body:
@@ -226,9 +231,17 @@ def _refuse(refusal: DirectoryError) -> Page:
     return _reset_page.refusal(body["payload"]), status, _reset_page.HEADERS
 
 
+def _order(term: str) -> tuple[str, str]:
+    """Read `field,direction` as people write it: in any case, with blanks, upwards where no direction is told."""
+    field, _, direction = (part.strip().lower() for part in term.partition(","))
+    if field not in COLUMNS:
+        raise BadRequest(Fault("order", "unknown"))
+    return COLUMNS[field], direction or "asc"
+
+
 def _columns(body: Body) -> Body:
-    """Return what was given under the directory's names."""
-    return {FIELDS.get(name, name): value for name, value in body.items()}
+    """Return what was given under the directory's names; a member that belongs to none is left out."""
+    return {column: body[field] for field, column in SETTABLE.items() if field in body}
 
 
 def _shown(account: Account) -> Body:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handlers import exceptions
+from handlers._chinese import tell_fault
 from handlers._signature import INCOMPLETE, UNKNOWN_KEY
 from models import errors, settings
 from models.account import Account
@@ -36,7 +37,7 @@ FAILURES: dict[type[Exception], Words] = {
     exceptions.ContentTooLarge: Words(413, 413, "请求体过大"),
     exceptions.UriTooLong: Words(414, 414, "URL过长"),
     exceptions.UnsupportedMediaType: Words(415, 415, "不支持该媒体类型"),
-    exceptions.TooManyRequests: Words(429, 429, "请求过于频繁"),
+    exceptions.TooManyRequests: Words(200, 429, "请求过于频繁"),
     exceptions.HeadersTooLarge: Words(431, 431, "请求头过多或过大"),
     exceptions.ServiceUnavailable: Words(503, 503, "服务暂不可用"),
     errors.UsernameTaken: Words(200, 1001, "用户已存在"),
@@ -50,8 +51,6 @@ FAILURES: dict[type[Exception], Words] = {
     errors.PermissionDenied: Words(403, 1004, "userid与token不符"),
     Exception: Words(500, 500, "服务器内部错误"),
 }
-TOLD = (exceptions.BadRequest, exceptions.Unauthorized)
-"""Failures whose detail helps who wrote the client."""
 
 
 def act(action: str, **given: str) -> Body:
@@ -116,7 +115,9 @@ def fail(error: Exception) -> tuple[Body, int]:
         errstr = f"{errstr}：至少{error.shortest}个字符"
     if isinstance(error, errors.UsernameChanged):
         errstr = f"{errstr}：{error.username}"
-    if isinstance(error, TOLD):
+    if isinstance(error, exceptions.BadRequest) and error.fault:
+        errstr = f"{errstr}：{tell_fault(error.fault)}"
+    if isinstance(error, exceptions.Unauthorized):
         unsigned = error.detail == exceptions.Unauthorized.default_detail
         errstr = f"{errstr}：{INCOMPLETE if unsigned else error.detail}"
     return {"errno": errno, "errstr": errstr}, status

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers import _sso_token
+from handlers._chinese import tell
 from handlers.exceptions import Forbidden, InvalidToken, ProtocolError, Unauthorized, check_page_size, lookup_by_mro
 from models import settings
 from models.account import Account
@@ -79,9 +80,10 @@ def register(body: Body) -> Body:
 
 
 def update(body: Body, user: Session) -> Body:
-    """Set the caller's password, and rename if the username differs."""
+    """Set the caller's password unless it is blank, and rename if the username differs."""
     account = user.account
-    account.set_password(body["password"], keep=user, username=body["username"])
+    if body.get("password") is not None:
+        account.set_password(body["password"], keep=user, username=body["username"])
     if body["username"] != account.username:
         account.change(username=body["username"])
     return _ok("用户更新成功")
@@ -100,32 +102,32 @@ def find(uid: int) -> Body:
     return _ok("用户存在", _shown(Account.by_id(uid)))
 
 
-FAILURES: dict[type[Exception], tuple[int, str, str]] = {
-    AlreadyLoggedIn: (200, "token_err", "重复登录"),
-    WrongCredentials: (200, "db_crud_err", "用户名或密码错误"),
-    UsernameChanged: (200, "db_crud_err", "用户名已改为{username}"),
-    AccountNotFound: (200, "db_crud_err", "用户不存在"),
-    UsernameTaken: (200, "new_user_err", "用户已存在"),
-    PasswordTooShort: (400, "request_param_err", "密码不能少于{shortest}个字符"),
-    PasswordGuessable: (400, "request_param_err", "密码太容易被猜到"),
-    PasswordIsUsername: (400, "request_param_err", "密码不能与用户名相同"),
-    Unauthorized: (401, "token_err", "无token"),
-    InvalidToken: (401, "token_err", "token解析失败"),
-    InvalidSession: (401, "token_err", "token已失效"),
-    Forbidden: (403, "token_err", "无权访问"),
-    PermissionDenied: (403, "token_err", "无权访问"),
+FAILURES: dict[type[Exception], tuple[str, str]] = {
+    AlreadyLoggedIn: ("token_err", "重复登录"),
+    WrongCredentials: ("db_crud_err", "用户名或密码错误"),
+    UsernameChanged: ("db_crud_err", "用户名已改为{username}"),
+    AccountNotFound: ("db_crud_err", "用户不存在"),
+    UsernameTaken: ("new_user_err", "用户已存在"),
+    PasswordTooShort: ("request_param_err", "密码不能少于{shortest}个字符"),
+    PasswordGuessable: ("request_param_err", "密码太容易被猜到"),
+    PasswordIsUsername: ("request_param_err", "密码不能与用户名相同"),
+    Unauthorized: ("token_err", "无token"),
+    InvalidToken: ("token_err", "token解析失败"),
+    InvalidSession: ("token_err", "token已失效"),
+    Forbidden: ("token_err", "无权访问"),
+    PermissionDenied: ("token_err", "无权访问"),
 }
-"""Failure -> status, code, message; every other failure of the protocol speaks for itself."""
+"""Failure that the contract itself tells, with 200 always, since its pages read it on 200 only -> code, message."""
 
 
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
     if isinstance(error, ProtocolError) and not isinstance(error, Unauthorized | Forbidden):
-        status, message = error.status, error.detail
+        status, message = error.status, tell(error)
         code = "request_param_err" if status < 500 else "server_err"
     else:
-        status, code, words = lookup_by_mro(FAILURES, error)
-        message = words.format_map(vars(error))
+        code, words = lookup_by_mro(FAILURES, error)
+        status, message = 200, words.format_map(vars(error))
     return {"code": code, "message": message, "data": None}, status
 
 

@@ -89,7 +89,7 @@ def create_app(
         partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
         partial(RoutingMiddleware, settings=settings),
         partial(OperationMiddleware, settings=settings, executors=executors),  # below here all runs in one hop
-        partial(SecurityMiddleware, origins=OriginPolicy(settings.origins), settings=settings),
+        partial(SecurityMiddleware, origins=OriginPolicy(settings.origins)),
         partial(RequestValidationMiddleware, settings=settings),
         partial(AuthorizationMiddleware, policy=settings.policy),
         partial(RateLimitMiddleware, settings=settings, storage=RateLimitStorage(settings.rate_limit_url)),

@@ -91,6 +91,18 @@ class Contract:
         return headers
 
     @property
+    def charset(self) -> str:
+        """Return the charset that answers say with their media type; empty for none."""
+        charset: str = self.document.get("x-charset", "")
+        return charset
+
+    @property
+    def challenge(self) -> str:
+        """Return what a 401 says of how to be let in (RFC 9110 section 11.6.1)."""
+        challenge: str = self.document["x-challenge"]
+        return challenge
+
+    @property
     def failure_media_type(self) -> str:
         """Return the media type of failures."""
         media_type: str = self.document.get("x-failure-media-type", "application/json")

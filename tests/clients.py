@@ -209,9 +209,10 @@ class Signed(ContractClient):
 
 
 class Annotation(ContractClient):
-    """用户部分及导出."""
+    """用户部分及导出. method: by which all actions are asked for, if not each by the documented one."""
 
     stem = "annotation"
+    method = ""
 
     def register(self, username: str, password: str) -> Response:
         form = {"user_id": username, "user_name": username, "password": password}
@@ -232,16 +233,20 @@ class Annotation(ContractClient):
 
     def act(self, credential: Any, action: str, **fields: str) -> Response:
         """Befriend, invite, log out."""
-        return self.send("PUT", "/user/other", json={"action": action, **fields}, headers=self._cookie(credential))
+        return self.send(
+            self.method or "PUT", "/user/other", json={"action": action, **fields}, headers=self._cookie(credential)
+        )
 
     def change_name(self, credential: Any, name: str) -> Response:
         """Change the display name."""
         body = {"action": "change_name", "user_name": name}
-        return self.send("POST", "/user/other", json=body, headers=self._cookie(credential))
+        return self.send(self.method or "POST", "/user/other", json=body, headers=self._cookie(credential))
 
     def read(self, credential: Any, action: str = "", **fields: str) -> Response:
         """Read the own data, a list or an export."""
         query = {"action": action, **fields} if action else {}
+        if self.method:
+            return self.send(self.method, "/user/other", json=query, headers=self._cookie(credential))
         return self.send("GET", "/user/other", params=query, headers=self._cookie(credential))
 
     @staticmethod

@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from server.cli.failure import Refused
-from server.contract.validation import Check, compile_schema
+from server.contract.validation import compile_schema
 from server.specs import FOLDER, Loader
 
 HERE = os.environ.get("INVOKED_FROM", "")
@@ -30,7 +30,7 @@ def schema(type_name: str) -> dict[str, Any]:
 
 
 @cache
-def checker(type_name: str) -> Check:
+def checker(type_name: str) -> Callable[[Any], str | None]:
     """Compile a value type; what does not match its pattern is told in the type's own words."""
     type = schema(type_name)
     in_limits = compile_schema({name: value for name, value in type.items() if name != "pattern"})
@@ -38,12 +38,12 @@ def checker(type_name: str) -> Check:
 
     def check(value: Any) -> str | None:
         try:
-            wrong = in_limits(value)
-            if wrong is None and in_form(value):
-                wrong = f"not of the right form. {type['description']} Example: {type['example']}"
+            fault = in_limits(value)
+            if fault is None and in_form(value):
+                return f"not of the right form. {type['description']} Example: {type['example']}"
         except UnicodeError:
             return "not UTF-8 text"
-        return wrong
+        return str(fault) if fault else None
 
     return check
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from connexion.operations import AbstractOperation
 
-from handlers.exceptions import BadRequest
+from handlers.exceptions import BadRequest, Fault
 
 
 class Action:
@@ -20,34 +20,32 @@ class Action:
         self.name: str = declared["name"]
         self.in_body = "body" in declared["in"]
         self.in_query = "query" in declared["in"]
+        self.may_lack = "without" in declared
         self.requires: dict[str, list[str]] = declared.get("requires", {})
         allows: dict[str, list[str]] = declared.get("allows", {})
         self.takes = {act: [*needed, *allows.get(act, [])] for act, needed in self.requires.items()}
 
     def of(self, arguments: dict[str, Any]) -> str:
         """Return the act that is asked for; empty if there is none."""
-        act: str = self._asked(arguments)[1].get(self.name) or ""
+        act: str = self._asked(arguments).get(self.name) or ""
         return act
 
     def choose(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the act and its own members, as far as they were given, for the handler; nothing else.
 
-        Where schemas say what belongs to an act, return all arguments as they are.
         Raises BadRequest if something is missing that the act requires; what is blank is missing.
         """
-        if not self.requires:
-            return arguments
-        place, asked = self._asked(arguments)
+        asked = self._asked(arguments)
         act = asked.get(self.name) or ""
         for member in self.requires.get(act, ()):
             if asked.get(member) in (None, ""):
-                raise BadRequest(f"{place} '{member}': missing")
-        chosen = {member: asked[member] for member in self.takes.get(act, ()) if asked.get(member) is not None}
-        return {self.name: act} | chosen
+                raise BadRequest(Fault(member, "missing"))
+        takes = self.takes.get(act, ()) if self.requires else [name for name in asked if name != self.name]
+        return {self.name: act} | {member: asked[member] for member in takes if asked.get(member) is not None}
 
-    def _asked(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _asked(self, arguments: dict[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = (self.in_body and arguments.get("body")) or {}
-        return ("body member", body) if body or not self.in_query else ("query parameter", arguments)
+        return body if body or not self.in_query else arguments
 
 
 def read_action(operation: AbstractOperation) -> Action | None:

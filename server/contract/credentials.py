@@ -13,8 +13,6 @@ from connexion.utils import get_function_from_name
 
 from handlers.exceptions import ProtocolError, Unauthorized
 from server.contract.request import Request
-from server.contract.request_validation import FORM, Body
-from server.settings import Settings
 
 Credential = tuple[str, ...]
 """One text; of the scheme `basic` two, username and password."""
@@ -28,7 +26,6 @@ FUNCTIONS = {
     "http": "x-httpInfoFunc",
 }
 """Kind of scheme -> the word that names its function: Connexion's own, and one for all other schemes of HTTP."""
-ANY_BODY: dict[str, Any] = {"content": {"application/json": {"schema": {}}, FORM: {"schema": {}}}}
 
 
 def kind(scheme: dict[str, Any]) -> str:
@@ -58,10 +55,10 @@ def find_function(scheme: dict[str, Any]) -> Callable[..., Any]:
     return function
 
 
-def reader(scheme: dict[str, Any], body: dict[str, Any], settings: Settings) -> Read:
+def reader(scheme: dict[str, Any]) -> Read:
     """Return what takes a credential from a request; a repeated one is refused, unless the first counts.
 
-    body: what the operation declares of its body. Raises Unauthorized where there is one that cannot be read.
+    Raises Unauthorized where there is one that cannot be read.
     """
     if kind(scheme) != "apiKey":
         return _basic if kind(scheme) == "basic" else _http(scheme["scheme"].lower())
@@ -74,30 +71,25 @@ def reader(scheme: dict[str, Any], body: dict[str, Any], settings: Settings) -> 
         "cookie": lambda request: request.cookie(name),
     }
     read = reads[scheme["in"]]
-    also = _in_body(name, Body(body or ANY_BODY, settings)) if "x-also-in" in scheme else None
+    also = "x-also-in" in scheme
 
     def take(request: Request) -> Credential | None:
         value = read(request)
-        if also and request.body:
-            there = also(request)
-            value = there if value is None else value
+        if also and not value:
+            value = _in_body(name, request) or value
         return None if value is None else (value,)
 
     return take
 
 
-def _in_body(name: str, body: Body) -> Callable[[Request], str | None]:
-    """Return what takes a credential out of a body, so that what is left is what the operation declares."""
-
-    def read(request: Request) -> str | None:
-        try:
-            document = None if request.unread else body.parse(request)
-        except (ProtocolError, UnicodeDecodeError):
-            return None  # it will be refused, in its turn
-        value = document.pop(name, None) if isinstance(document, dict) else None
-        return value if isinstance(value, str) else None
-
-    return read
+def _in_body(name: str, request: Request) -> str | None:
+    """Take a credential out of the body. Left there, it is a member that the operation does not know."""
+    try:
+        document = request.document
+    except ProtocolError:
+        return None  # it will be refused, in its turn
+    value = document.get(name) if isinstance(document, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _http(wanted: str) -> Read:

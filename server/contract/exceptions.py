@@ -15,7 +15,7 @@ from handlers import exceptions
 from models.errors import DirectoryError
 from server.contract.executors import Executors
 from server.contract.request import REQUEST, Request
-from server.contract.response import Reply, encode, send_reply, serialize
+from server.contract.response import Reply, encode, labelled, send_reply, serialize
 from server.contract.response_validation import ResponseWriter, Writers
 from server.specs import Contract
 
@@ -86,10 +86,12 @@ def _say(error: Exception, contract: Contract | None, writer: ResponseWriter | N
     media_type = contract.failure_media_type if contract else "application/problem+json"
     body, status = fail(error)
     headers = getattr(error, "headers", {})
+    if status == 401 and contract:
+        headers = headers | {"WWW-Authenticate": contract.challenge}
     if writer:
         return writer.reply((body, status, headers), media_type)
-    common = contract.headers if contract else NOBODYS
-    return Reply(status, encode({"content-type": media_type, **headers, **common}), serialize(body))
+    common, charset = (contract.headers, contract.charset) if contract else (NOBODYS, "")
+    return Reply(status, encode({"content-type": labelled(media_type, charset), **headers, **common}), serialize(body))
 
 
 def _fail_as_problem(error: Exception) -> tuple[dict[str, Any], int]:
@@ -111,7 +113,7 @@ def to_problem(error: Exception) -> Exception:
         case ProblemException(status=status) | HTTPException(status_code=status) if status in STATUSES:
             known = STATUSES[status]()
         case UnicodeDecodeError():
-            known = exceptions.BadRequest("The request is not UTF-8.")
+            known = exceptions.BadRequest(exceptions.Fault("", "not-utf-8"))
         case peewee.OperationalError() | peewee.InterfaceError():
             log.error("store: %s", type(error).__name__)
             known = exceptions.ServiceUnavailable()

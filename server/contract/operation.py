@@ -18,12 +18,20 @@ from server.connection.client_ip import client_ip
 from server.contract.credentials import kind
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
+from server.contract.media import BodyParser
 from server.contract.request import REQUEST, Request, read_body
 from server.contract.request_members import compile_search, read_body_by
-from server.contract.request_validation import Body, Parameter
+from server.contract.request_validation import Parameter
 from server.contract.response import Reply, send_reply
 from server.contract.validation import Schema, merge
 from server.settings import Settings
+
+
+class _Undone(Exception):
+    """Raised to roll back what HEAD did to find its answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
 
 
 class Operation:
@@ -32,7 +40,9 @@ class Operation:
     def __init__(self, operation: AbstractOperation, step: Step, settings: Settings, executors: Executors) -> None:
         self.step = step
         self.admits_anybody = {} in (operation.security or [])
-        self.hashes = _hashes(operation, settings)
+        media = [name.lower() for name in operation.request_body.get("content", {})]
+        self.parse = BodyParser(media, settings.max_json_depth).parse if media else None
+        self.hashes = _hashes(operation)
         self.executors = executors
         self.most_body = settings.max_body_bytes
         self.proxies = settings.trusted_networks
@@ -40,11 +50,11 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         request: Request = scope[REQUEST]
-        if request.has_body:
-            try:
-                request.body = await read_body(request, receive, self.most_body)
-            except ProtocolError as error:
-                request.unread = error  # told in its turn: first of all, who calls
+        request.parse = self.parse
+        try:
+            request.body = await read_body(request, receive, self.most_body)
+        except ProtocolError as error:
+            request.unread = error  # told in its turn: first of all, who calls
         hashes = self.hashes is not None and self.hashes(request)
         work = partial(self.perform, request)
         done = self.executors.run(work, hashes=True) if hashes else self.executors.look_up(work)
@@ -57,13 +67,13 @@ class Operation:
         Where a session that is not needed has ended before the act began, it counts as one that had ended before.
         """
         actor.current.set(partial(self._caller, request))
-        work = partial(self.step, request)
+        transact = self._transact if request.scope["method"] != "HEAD" else self._transact_in_vain
         try:
-            return run_transaction(work)
+            return transact(request)
         except InvalidSession:
             if request.user is None or not self.admits_anybody:
                 raise
-            return run_transaction(work)
+            return transact(request)
         except CONNECTION_ERRORS:
             raise  # it may be run again
         except Exception:
@@ -71,13 +81,29 @@ class Operation:
                 request.counted.settle()
             raise
 
+    def _transact(self, request: Request) -> Reply:
+        return run_transaction(partial(self.step, request))
+
+    def _transact_in_vain(self, request: Request) -> Reply:
+        """Answer HEAD as GET would be answered, and leave all as it was."""
+
+        def undo() -> Reply:
+            raise _Undone(self.step(request))
+
+        try:
+            return run_transaction(undo)
+        except _Undone as undone:
+            if request.counted:
+                request.counted.settle()
+            return undone.reply
+
     def _caller(self, request: Request) -> Caller:
         """Tell the audit who calls."""
         address = client_ip(request.scope, self.proxies) or None
         return Caller(request.contract, address, request.user.account.id if request.user else None)
 
 
-def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Request], bool] | None:
+def _hashes(operation: AbstractOperation) -> Callable[[Request], bool] | None:
     """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
     in_body = read_body_by(operation, lambda schema: compile_search(schema, _is_password))
     in_parameters = [Parameter(one).read for one in operation.parameters if _is_password(merge(one["schema"]))]
@@ -85,7 +111,6 @@ def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Reque
     by_basic = any(kind(operation.security_schemes[name]) == "basic" for name in security)
     if not in_body and not in_parameters and not by_basic:
         return None
-    body = Body(operation.request_body, settings) if in_body else None
 
     def hashes(request: Request) -> bool:
         if by_basic and (request.header(b"authorization") or "").lower().startswith("basic"):
@@ -93,11 +118,9 @@ def _hashes(operation: AbstractOperation, settings: Settings) -> Callable[[Reque
         try:
             if any(read(request) is not None for read in in_parameters):
                 return True
-            if body:
-                body.parse(request)
+            return bool(in_body and in_body(request))
         except (ProtocolError, UnicodeDecodeError):
             return False  # it will be refused, in its turn
-        return bool(in_body and in_body(request))
 
     return hashes
 

@@ -1,13 +1,14 @@
 """A request: what came in, parsed when somebody asks for it, and what the layers found out of it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import cookie_parser
 from starlette.types import Receive, Scope
 
-from handlers.exceptions import BadRequest, ContentTooLarge
+from handlers.exceptions import BadRequest, ContentTooLarge, Fault
 
 MOST_FIELDS = 100
 """More fields than this in a query or form are refused unread."""
@@ -16,20 +17,29 @@ REQUEST = "rollbook.request"
 """Key of the ASGI scope."""
 
 
-class Query:
-    """The query string or form of a request: each name with all its values, in order."""
+NOT_ASCII = re.compile("[\x80-\xff]")
 
-    def __init__(self, text: str, what: str) -> None:
-        self.what = what
+
+class Query:
+    """The query string or form of a request: each name with all its values, in order.
+
+    text: bytes as Latin-1; those beyond ASCII are read as if they were percent-encoded.
+    """
+
+    def __init__(self, text: str, charset: str = "utf-8") -> None:
         self.values: dict[str, list[str]] = {}
         if not text:
             return
+        if not text.isascii():
+            text = NOT_ASCII.sub(lambda found: f"%{ord(found[0]):02X}", text)
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+            pairs = parse_qsl(
+                text, keep_blank_values=True, encoding=charset, errors="strict", max_num_fields=MOST_FIELDS
+            )
         except UnicodeDecodeError:
-            raise BadRequest(f"{what}: not UTF-8") from None
+            raise BadRequest(Fault("", "not-utf-8")) from None
         except ValueError:
-            raise BadRequest(f"{what}: more than {MOST_FIELDS} fields") from None
+            raise BadRequest(Fault("", "many-fields", MOST_FIELDS)) from None
         for name, value in pairs:
             self.values.setdefault(name, []).append(value)
 
@@ -39,7 +49,7 @@ class Query:
         if values is None:
             return None
         if len(values) > 1 and not first:
-            raise BadRequest(f"{self.what} '{name}': given more than once")
+            raise BadRequest(Fault(name, "repeated"))
         return values[0]
 
 
@@ -62,8 +72,8 @@ class Request:
     body = b""
     unread: Exception | None = None
     """Why the body was not read."""
-    document: Any = NOT_PARSED
-    """The body, parsed."""
+    parse: Callable[["Request"], Any] | None = None
+    """Parses the body, where the operation reads one."""
     user: Any = None
     """The session of the caller, if it has one."""
     credential: str | None = None
@@ -85,6 +95,7 @@ class Request:
     counted: Any = None
     """Under which limits the request was counted."""
 
+    _document: Any = NOT_PARSED
     _query: Query | None = None
     _cookies: dict[str, str] | None = None
 
@@ -99,15 +110,17 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     @property
-    def media_type(self) -> str:
-        """Return the media type of the body, in lower case; empty where none is given."""
-        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+    def document(self) -> Any:
+        """Return the body, parsed; None if there is none. Raises BadRequest, UnsupportedMediaType."""
+        if self._document is NOT_PARSED:
+            self._document = self.parse(self) if self.parse and self.body else None
+        return self._document
 
     @property
     def query(self) -> Query:
         """Return the query. Raises BadRequest."""
         if self._query is None:
-            self._query = Query(self.scope["query_string"].decode("latin-1"), "query parameter")
+            self._query = Query(self.scope["query_string"].decode("latin-1"))
         return self._query
 
     def cookie(self, name: str) -> str | None:
@@ -125,19 +138,23 @@ class Request:
 
 async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     """Read the body of a request, up to a limit in bytes. Raises ContentTooLarge, BadRequest if cut short."""
-    length = request.headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
-        raise ContentTooLarge(f"at most {limit} bytes are read")
+    headers = request.headers
+    length = headers.get(b"content-length")
+    if length is None:
+        if b"transfer-encoding" not in headers:
+            return b""
+    elif length.isdigit() and int(length) > limit:
+        raise ContentTooLarge
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("body: cut short")  # what came is not what was to come
+            raise BadRequest(Fault("", "cut-short"))  # what came is not what was to come
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise ContentTooLarge(f"at most {limit} bytes are read")
+            raise ContentTooLarge
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)

@@ -61,18 +61,13 @@ def _parameter_reader(operation: AbstractOperation, name: str, acts: Collection[
 def read_body_by(
     operation: AbstractOperation, make: Callable[[Schema], Read | None]
 ) -> Callable[[Request], Any] | None:
-    """Return what reads from the parsed body of a request, by its media type; None where no schema has it."""
+    """Return what reads from the parsed body of a request; None where no schema has it.
+
+    The media types of one operation say the same of its body.
+    """
     schemas = _body_schemas(operation)
-    reads = {media_type: make(schema) for media_type, schema in schemas.items()}
-    if not any(reads.values()):
-        return None
-    usual = next(iter(schemas))
-
-    def read(request: Request) -> Any:
-        inner = reads.get(request.media_type or usual)
-        return inner(request.document) if inner else None
-
-    return read
+    inner = make(next(iter(schemas.values()))) if schemas else None
+    return inner and (lambda request: inner(request.document))
 
 
 def _body_schemas(operation: AbstractOperation) -> dict[str, Schema]:

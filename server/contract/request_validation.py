@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-import orjson
 from connexion.middleware import request_validation as connexion
 from connexion.operations import AbstractOperation
 
-from handlers.exceptions import BadRequest, UnsupportedMediaType
-from server.contract.action import read_action
+from handlers.exceptions import BadRequest, Fault
+from models.errors import AccountNotFound
+from server.contract.action import Action, read_action
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
-from server.contract.request import NOT_PARSED, Query, Request
+from server.contract.members import Member, Members
+from server.contract.request import Request
 from server.contract.response import Reply
-from server.contract.validation import compile_schema, make_cast, merge, properties
-from server.settings import Settings
-
-FORM = "application/x-www-form-urlencoded"
+from server.contract.validation import compile_schema, merge
 
 
 class Parameter:
@@ -29,161 +28,105 @@ class Parameter:
         self.first: bool = declared.get("x-repeated") == "first"
         self.default = schema.get("default")
         self.items = schema.get("type") == "array"
-        self.cast = make_cast(schema["items"] if self.items else schema)
+        self.member = Member(schema["items"] if self.items else schema)
+        self.is_number = self.where == "path" and schema.get("type") == "integer"
         self.check = compile_schema(schema)
-        self.label = f"{self.where} parameter '{self.name}'"
         self.key = self.name.lower().encode()
         self.read: Callable[[Request], Any] = {
             "path": self._from_path,
-            "header": self._from_header,
-            "cookie": self._from_cookie,
+            "header": lambda request: request.header(self.key),
+            "cookie": lambda request: request.cookie(self.name),
             "query": self._from_query,
         }[self.where]
 
     def value(self, request: Request) -> Any:
-        """Return the checked value, or the default where it is absent. Raises BadRequest."""
-        value = self.read(request)
-        if value is None:
+        """Return the checked value, or the default where it is absent or blank.
+
+        Raises BadRequest; AccountNotFound where the path has something else than the number of an account.
+        """
+        given = self.read(request)
+        value: Any
+        if self.items:
+            value = [self.member.cast(text) for text in given or () if text] or None
+        else:
+            value = None if given is None else self.member.cast(given)
+        if value is None or (value == "" and not self.member.may_be_blank):
             if self.required:
-                raise BadRequest(f"{self.label}: missing")
+                raise BadRequest(Fault(self.name, "missing"))
             return self.default
-        wrong = self.check(value)
-        if wrong:
-            raise BadRequest(f"{self.label}: {wrong}")
+        fault = self.check(value)
+        if fault:
+            if self.is_number:
+                raise AccountNotFound
+            raise BadRequest(fault._replace(field=self.name))
         return value
 
-    def _from_path(self, request: Request) -> Any:
+    def _from_path(self, request: Request) -> str:
         text = request.path_params[self.name]
         if not text.isascii():
             try:
                 text.encode()
             except UnicodeEncodeError:
-                raise BadRequest(f"{self.label}: not UTF-8") from None
-        return self.cast(text)
-
-    def _from_header(self, request: Request) -> Any:
-        text = request.header(self.key)
-        return None if text is None else self.cast(text)
-
-    def _from_cookie(self, request: Request) -> Any:
-        text = request.cookie(self.name)
-        return None if text is None else self.cast(text)
+                raise BadRequest(Fault(self.name, "encoding")) from None
+        return text
 
     def _from_query(self, request: Request) -> Any:
         if self.items:
-            values = request.query.values.get(self.name)
-            return values and [self.cast(value) for value in values]
-        text = request.query.one(self.name, self.first)
-        return None if text is None else self.cast(text)
+            return request.query.values.get(self.name)
+        return request.query.one(self.name, self.first)
 
 
 class Body:
-    """The declared body of a request, by media type."""
+    """The declared body of a request. The media types of one operation say the same of it."""
 
-    def __init__(self, declared: dict[str, Any], settings: Settings) -> None:
-        self.most_deep = settings.max_json_depth
+    def __init__(self, declared: dict[str, Any], action: Action | None) -> None:
         self.required: bool = declared.get("required", False)
-        self.media = {name.lower(): content["schema"] for name, content in declared["content"].items()}
-        self.usual = next(iter(self.media))
-        self.fields = {
-            name: {field: make_cast(member) for field, member in properties(schema).items()}
-            for name, schema in self.media.items()
-        }
+        self.members = Members(next(iter(declared["content"].values()))["schema"], action)
 
-    def media_type(self, request: Request) -> str:
-        """Return the media type of the body, in lower case: the first that is declared where none is given."""
-        return request.media_type or self.usual
-
-    def parse(self, request: Request) -> Any:
-        """Return the body, parsed once; None if there is none. Raises BadRequest, UnsupportedMediaType."""
-        if request.document is NOT_PARSED:
-            data = request.body
-            if not data and not self.required:
-                request.document = None
-                return None
-            media_type = self.media_type(request)
-            if media_type not in self.media:
-                raise UnsupportedMediaType(f"one of {', '.join(self.media)} is expected")
-            if not data:
-                raise BadRequest("body: missing")
-            request.document = self._parse_form(data) if media_type == FORM else _parse_json(data, self.most_deep)
-        return request.document
-
-    def _parse_form(self, data: bytes) -> dict[str, Any]:
-        try:
-            form = Query(data.decode("ascii"), "form field")
-        except UnicodeDecodeError:
-            form = Query(data.decode("utf-8"), "form field")
-        casts = self.fields[FORM]
-        return {
-            name: casts[name](value) if name in casts else value
-            for name in form.values
-            if (value := form.one(name)) is not None
-        }
-
-
-def _parse_json(data: bytes, most_deep: int) -> Any:
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"body: not JSON ({error.msg}, line {error.lineno} column {error.colno})") from None
-    # hardly a body has so many brackets that it could be too deep
-    if data.count(b"[") + data.count(b"{") > most_deep and _is_deeper(value, most_deep):
-        raise BadRequest(f"body: nested more than {most_deep} deep")
-    return value
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    """Tell whether arrays and objects stand in each other more than so many deep."""
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inside is not None and (most == 0 or any(_is_deeper(item, most - 1) for item in inside))
-
-
-class CheckedBody(Body):
-    """The same, checked."""
-
-    def __init__(self, declared: dict[str, Any], settings: Settings) -> None:
-        super().__init__(declared, settings)
-        self.checks = {name: compile_schema(schema) for name, schema in self.media.items()}
-
-    def value(self, request: Request) -> Any:
-        """Parse and check the body. Raises BadRequest, UnsupportedMediaType."""
-        value = self.parse(request)
-        if value is None and not request.body:
+    def value(self, request: Request) -> dict[str, Any] | None:
+        """Return the checked members. Raises BadRequest, UnsupportedMediaType."""
+        if not request.body:
+            if self.required:
+                self.members.read({})  # tells what is missing, where something is
             return None
-        wrong = self.checks[self.media_type(request)](value)
-        if wrong:
-            raise BadRequest(f"body: {wrong}")
-        return value
+        return self.members.read(request.document)
+
+
+def _take_query_as_body(request: Request) -> None:
+    """Read a query that is a JSON object as the body: what jQuery makes of `data` that is a text, with GET."""
+    query: bytes = request.scope["query_string"]
+    if not request.body and query[:3].upper().startswith((b"{", b"%7B")):
+        text = unquote_to_bytes(query)
+        request.body = text[: text.rfind(b"}") + 1]  # it may add `&_=` and a time
 
 
 class RequestValidationAPI(LayerAPI, connexion.RequestValidationAPI):
     """The requests of one contract."""
-
-    def __init__(self, *args: Any, settings: Settings, **options: Any) -> None:
-        self.settings = settings
-        super().__init__(*args, **options)
 
     def make_operation(self, operation: AbstractOperation) -> Step:
         """Return what turns a request into arguments.
 
         Overridden: Connexion builds all validators anew for each request.
         """
-        step, acts = self.next_step(operation), read_action(operation)
+        step = self.next_step(operation)
+        action = read_action(operation)
         declared = {(one["in"], one["name"]): one for one in operation.parameters}  # each layer adds the path's again
         parameters = [Parameter(one) for one in declared.values()]
-        readers = [(one.name, one.value) for one in parameters]
+        readers: list[tuple[str, Callable[[Request], Any]]] = [(one.name, one.value) for one in parameters]
         if operation.request_body:
-            readers.append(("body", CheckedBody(operation.request_body, self.settings).value))
+            readers.append(("body", Body(operation.request_body, action).value))
+        query_as_body = action is not None and action.in_body and action.in_query
 
         def validate(request: Request) -> Reply:
             if request.unread:
                 raise request.unread
+            if query_as_body:
+                _take_query_as_body(request)
             arguments = {name: value(request) for name, value in readers}
             request.action = ""
-            if acts:
-                request.action = acts.of(arguments)
-                arguments = acts.choose(arguments)
+            if action:
+                request.action = action.of(arguments)
+                arguments = action.choose(arguments)
             request.arguments = arguments
             return step(request)
 

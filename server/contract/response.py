@@ -23,13 +23,18 @@ class Reply:
         self.content = content
 
     def add(self, headers: dict[str, str]) -> None:
-        """Add headers beside those that there are, even of the same name."""
-        self.headers = [*self.headers, *encode(headers)]
+        """Add headers before those that there are, even of the same name: many clients keep the last cookie only."""
+        self.headers = [*encode(headers), *self.headers]
 
 
 def encode(headers: dict[str, str]) -> Encoded:
     """Return headers as ASGI has them."""
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def labelled(media_type: str, charset: str) -> str:
+    """Return the value of Content-Type; of texts but JSON the handlers say it themselves."""
+    return f"{media_type}; charset={charset}" if charset and media_type.endswith("json") else media_type
 
 
 def serialize(body: Any) -> Any:
@@ -50,8 +55,9 @@ async def send_reply(reply: Reply, scope: Scope, send: Send, pieces: Pieces) -> 
     start = {"type": "http.response.start", "status": reply.status, "headers": headers}
     if type(content) is not bytes:
         await send(start)
-        async for part in pieces(content):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
+        if scope["method"] != "HEAD":
+            async for part in pieces(content):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
         content = b""
     else:
         if reply.status != 204:

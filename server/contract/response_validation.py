@@ -9,7 +9,7 @@ from connexion.operations import AbstractOperation
 from handlers.exceptions import InternalServerError
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.request import Request
-from server.contract.response import Encoded, Reply, encode, serialize
+from server.contract.response import Encoded, Reply, encode, labelled, serialize
 from server.contract.validation import Check, compile_schema
 
 
@@ -23,12 +23,13 @@ class Declared(NamedTuple):
 class ResponseWriter:
     """Turns what the handlers of one operation return into answers that the spec declares."""
 
-    def __init__(self, operation: AbstractOperation, checks: bool, common: dict[str, str]) -> None:
-        self.common = encode(common)
+    def __init__(self, operation: AbstractOperation, checks: bool, common: dict[str, str], charset: str = "") -> None:
+        self.common = encode(common | operation._operation.get("x-headers", {}))
         self.declared: dict[int, dict[str, Declared]] = {
             int(status): {
                 media: Declared(
-                    _body_check(content) if checks else None, [*encode({"content-type": media}), *self.common]
+                    _body_check(content) if checks else None,
+                    [*encode({"content-type": labelled(media, charset)}), *self.common],
                 )
                 for media, content in response.get("content", {}).items()
             }
@@ -88,16 +89,17 @@ class ResponseValidationAPI(LayerAPI, connexion.ResponseValidationAPI):
 
         Overridden: Connexion builds a validator for each answer and parses what was just serialized.
         """
-        writer = ResponseWriter(operation, self.validate_responses, self.specification.get("x-headers", {}))
+        of_all = self.specification.get("x-headers", {}), self.specification.get("x-charset", "")
+        writer = ResponseWriter(operation, self.validate_responses, *of_all)
         self.writers[operation.operation_id] = writer
         reply, function = writer.reply, operation.function
-        wanted = inspect.signature(function).parameters
-        takes_user, takes_credential = "user" in wanted, "credential" in wanted
-        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.values())
+        parameters = inspect.signature(function).parameters
+        takes_user, takes_credential = "user" in parameters, "credential" in parameters
+        takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
         def act(request: Request) -> Reply:
-            given = request.arguments
-            arguments = {name: given[name] for name in given if takes_all or name in wanted} if given else {}
+            given = request.arguments or {}
+            arguments = {name: given[name] for name in given if takes_all or name in parameters}
             if takes_user:
                 arguments["user"] = request.user
             if takes_credential:

@@ -1,5 +1,6 @@
 """Which operation a path means."""
 
+import logging
 import re
 from itertools import chain
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from server.contract.spec_error import SpecError, pointer
 from server.settings import Settings
 
 PARAMETER = re.compile(r"\{(\w+)\}")
+PREFLIGHT = "ROLLBOOK_CORS_ORIGINS names the sites whose pages may call."
+log = logging.getLogger("rollbook.routing")
 NOWHERE: dict[str, Any] = {"api_base_path": None, "operation_id": None}
 
 
@@ -74,6 +77,8 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
         self.most_url = settings.max_url_bytes
         self.most_headers = settings.max_headers
         self.most_head = settings.max_header_bytes
+        self.claims: list[tuple[str, str, str]] = []
+        """Method, beginning of the path, and the contract that tells of what no operation answers."""
         self.concrete: dict[str, Methods] = {}
         self.templates: dict[re.Pattern[str], Methods] = {}
 
@@ -81,16 +86,22 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
         """Enter the routes of the contract with this stem."""
         known = {key: options[key] for key in ("base_path", "resolver", "uri_parser_class")}
         RoutingAPI(specification, contract=name, table=self, **known)
+        for claim in specification.get("x-claims", []):
+            self.claims.append((claim["method"].upper(), claim["below"], name))
 
     def add(self, method: str, route: Route) -> None:
-        """Enter one route. Raises SpecError where another has its place."""
+        """Enter one route, with a slash at its end and without. Raises SpecError where another has its place."""
         methods: Methods
+        path = route.path.rstrip("/")
         if route.names:
-            parts = PARAMETER.split(route.path)[::2]
-            pattern = re.compile("([^/]+)".join(map(re.escape, parts)))
+            parts = PARAMETER.split(path)[::2]
+            pattern = re.compile("([^/]+)".join(map(re.escape, parts)) + "/?")
             methods = self.templates.setdefault(pattern, {})
         else:
-            methods = self.concrete.setdefault(route.path, {})
+            methods = self.concrete.setdefault(path, {})
+            self.concrete[f"{path}/"] = methods
+        if method == "GET":
+            methods.setdefault("HEAD", route)
         other = methods.setdefault(method, route)
         if other is not route:
             places = " and ".join(f"{one.contract}.{one.operation}" for one in (other, route))
@@ -118,18 +129,26 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
             route = methods.get(scope["method"])
             if methods:
                 request.contract = (route or next(iter(methods.values()))).contract
+            if route is None:
+                request.contract = self._claimant(scope) or request.contract
             if self.refuses_forwarded:
                 refuse_forwarded(request.headers)
             self._measure(scope)
             context = NOWHERE
+            if methods and route is None:
+                raise _not_allowed(scope, request, sorted(methods))
             if route:
                 request.operation, request.path, context = route.operation, route.path, route.context
                 if values:
                     request.path_params = dict(zip(route.names, values, strict=True))
-            elif methods:
-                raise MethodNotAllowed(allow=sorted(methods))
             scope.setdefault("extensions", {})[ROUTING_CONTEXT] = context
         await self.app(scope, receive, send)
+
+    def _claimant(self, scope: Scope) -> str | None:
+        """Return the contract that claims what no operation answers."""
+        method, path = scope["method"], scope["path"]
+        claimed = (stem for known, below, stem in self.claims if known == method and path.startswith(below))
+        return next(claimed, None)
 
     def _measure(self, scope: Scope) -> None:
         """Refuse what is too large, in the words of the contract whose path it is."""
@@ -138,3 +157,11 @@ class RoutingMiddleware(connexion.RoutingMiddleware):
         headers = scope["headers"]
         if len(headers) > self.most_headers or sum(map(len, chain.from_iterable(headers))) > self.most_head:
             raise HeadersTooLarge
+
+
+def _not_allowed(scope: Scope, request: Request, allow: list[str]) -> MethodNotAllowed:
+    """Refuse a method; a browser that asks for another site's page is told by which setting that may be let in."""
+    if scope["method"] != "OPTIONS" or request.header(b"access-control-request-method") is None:
+        return MethodNotAllowed(allow)
+    log.warning("preflight refused: %s", PREFLIGHT)
+    return MethodNotAllowed(allow, PREFLIGHT)

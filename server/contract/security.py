@@ -16,7 +16,6 @@ from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.request import Request
 from server.contract.response import Reply
 from server.contract.spec_error import error_in
-from server.settings import Settings
 
 NOT_ACCEPTED = (Unauthorized, InvalidSession)
 """After these the next of several alternatives is tried; every other refusal is final."""
@@ -69,11 +68,6 @@ def _nobody(request: Request) -> Found:
 class SecurityOperation(connexion.SecurityOperation):
     """The security requirement of one operation."""
 
-    def __init__(self, *args: Any, body: dict[str, Any], settings: Settings, **options: Any) -> None:
-        self.body = body
-        self.settings = settings
-        super().__init__(*args, **options)
-
     def _get_verification_fn(self) -> Callable[[Request], None] | None:
         """Return what finds out who calls; None where nobody is asked.
 
@@ -102,7 +96,7 @@ class SecurityOperation(connexion.SecurityOperation):
 
     def _alternative(self, requirement: dict[str, list[str]]) -> Verify:
         schemes = [self.security_schemes[name] for name in requirement]
-        verifies = [_verify(scheme, reader(scheme, self.body, self.settings)) for scheme in schemes]
+        verifies = [_verify(scheme, reader(scheme)) for scheme in schemes]
         if not verifies:
             return _nobody
         return verifies[0] if len(verifies) == 1 else _all(verifies)
@@ -111,9 +105,8 @@ class SecurityOperation(connexion.SecurityOperation):
 class SecurityAPI(LayerAPI, connexion.SecurityAPI):
     """The security requirements of one contract."""
 
-    def __init__(self, *args: Any, origins: OriginPolicy, settings: Settings, **options: Any) -> None:
+    def __init__(self, *args: Any, origins: OriginPolicy, **options: Any) -> None:
         self.origins = origins
-        self.settings = settings
         super().__init__(*args, **options)
 
     def make_operation(self, operation: AbstractOperation) -> Step:
@@ -126,8 +119,6 @@ class SecurityAPI(LayerAPI, connexion.SecurityAPI):
             security_handler_factory=self.security_handler_factory,
             security=operation.security,
             security_schemes=operation.security_schemes,
-            body=operation.request_body,
-            settings=self.settings,
         )
         step, verify = self.next_step(operation), asked.verification_fn
         if verify:

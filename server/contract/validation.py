@@ -1,8 +1,8 @@
 """Values held against the spec, by validators that are compiled once.
 
 Connexion builds its validators anew for each request. Here every schema of an operation is compiled at start
-(`jsonschema-rs`), values are checked as Python objects without a detour over text, and messages name the field and
-what was expected but never the value, which may be a password.
+(`jsonschema-rs`), values are checked as Python objects without a detour over text, and a fault names the field and what
+was expected but never the value, which may be a password.
 """
 
 import re
@@ -11,8 +11,10 @@ from typing import Any
 
 import jsonschema_rs
 
+from handlers.exceptions import Fault
+
 Schema = dict[str, Any]
-Check = Callable[[Any], str | None]
+Check = Callable[[Any], Fault | None]
 """Returns what is wrong with a value, or None."""
 
 C1 = re.compile("[\x80-\x9f]")
@@ -25,6 +27,21 @@ def is_visible(text: str) -> bool:
 
 FORMATS: dict[str, Any] = {"validate_formats": True, "formats": {"visible": is_visible}}
 """Formats that schemas are held to."""
+KINDS = {
+    "type": ("type", "types"),
+    "pattern": ("format", ""),
+    "format": ("format", ""),
+    "oneOf": ("format", ""),
+    "anyOf": ("format", ""),
+    "enum": ("unknown", ""),
+    "minLength": ("too-short", "limit"),
+    "maxLength": ("too-long", "limit"),
+    "minimum": ("too-small", "limit"),
+    "maximum": ("too-large", "limit"),
+    "minItems": ("too-few", "limit"),
+    "maxItems": ("too-many", "limit"),
+}
+"""Keyword of JSON Schema -> kind of fault, and where its bound stands."""
 
 
 def compile_schema(schema: Schema) -> Check:
@@ -34,14 +51,29 @@ def compile_schema(schema: Schema) -> Check:
     validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value", **FORMATS)
     is_valid, iter_errors = validator.is_valid, validator.iter_errors
 
-    def check(value: Any) -> str | None:
-        if is_valid(value):
-            return None
-        error = next(iter(iter_errors(value)))
-        path = ".".join(str(step) for step in error.instance_path)
-        return f"{path}: {error.message}" if path else str(error.message)
+    def check(value: Any) -> Fault | None:
+        return None if is_valid(value) else _to_fault(next(iter(iter_errors(value))))
 
     return check
+
+
+def _to_fault(error: jsonschema_rs.ValidationError) -> Fault:
+    """Say in the project's own terms what the validator found."""
+    field = ".".join(str(step) for step in error.instance_path if isinstance(step, str))
+    said = error.kind.as_dict()
+    match error.kind.name:
+        case "required":
+            return Fault(".".join(filter(None, (field, said["property"]))), "missing")
+        case "additionalProperties":
+            return Fault(".".join(filter(None, (field, said["unexpected"][0]))), "undeclared")
+        case "minProperties":
+            return Fault(field, "nothing")
+        case name:
+            kind, bound = KINDS.get(name, ("format", ""))
+            limit = said.get(bound, "")
+            if isinstance(limit, list):  # of types, of which one is null where that is as good as nothing
+                limit = next(one for one in limit if one != "null")
+            return Fault(field, kind, limit)
 
 
 def _compile_variants(schema: Schema) -> Check:
@@ -50,14 +82,14 @@ def _compile_variants(schema: Schema) -> Check:
         choice: compile_schema(variant) for variant in schema["oneOf"] for choice in variant["properties"][name]["enum"]
     }
 
-    def check(value: Any) -> str | None:
+    def check(value: Any) -> Fault | None:
         if not isinstance(value, dict):
-            return 'the value is not of type "object"'
+            return Fault("", "no-object")
         if name not in value:
-            return f'"{name}" is a required property'
+            return Fault(name, "missing")
         chosen = value[name]
         variant = named.get(chosen) if isinstance(chosen, str) else None
-        return variant(value) if variant else f"{name}: one of {', '.join(named)} is expected"
+        return variant(value) if variant else Fault(name, "unknown")
 
     return check
 
@@ -72,7 +104,9 @@ def _as_draft4(node: Any) -> Any:
     if "properties" in node:
         plain["properties"] = {name: _as_draft4(value) for name, value in node["properties"].items()}
     if plain.pop("nullable", False):
-        return {"anyOf": [plain, {"type": "null"}]}
+        plain["type"] = [plain["type"], "null"]
+        if "enum" in plain:
+            plain["enum"] = [*(choice for choice in plain["enum"] if choice is not None), None]
     return plain
 
 

@@ -226,7 +226,7 @@ class RateLimitAPI(LayerAPI, RoutedAPI[Step]):
                 raise
             finally:
                 actor.visit.reset(previous)
-            if reply.status < 400:
+            if reply.status < 400 and request.scope["method"] != "HEAD":  # which is undone
                 counted.give_back()
                 _recognize_next_time(counted.ask, reply, gives_cookie, visit.account_id if makes_known else None)
             return reply

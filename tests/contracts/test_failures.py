@@ -1,6 +1,7 @@
 """The failure table, row by row, for all five contracts; and bad input, which changes nothing."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,11 @@ TABLE: dict[str, dict[str, tuple[int, Any]]] = {
         "dbms": (400, 400),
         "sso": (400, "request_param_err"),
         "signed": (400, 400),
-        "annotation": (400, -400),
+        "annotation": (200, -400),
     },
-    "unauthenticated": {"dbms": (401, 401), "sso": (401, "token_err"), "signed": (403, 403), "annotation": (200, -1)},
-    "session gone": {"dbms": (401, 401), "sso": (401, "token_err"), "signed": (200, 1003), "annotation": (200, -1)},
-    "not yours": {"dbms": (403, 403), "sso": (403, "token_err"), "signed": (403, 1004), "annotation": (200, -1)},
+    "unauthenticated": {"dbms": (401, 401), "sso": (200, "token_err"), "signed": (403, 403), "annotation": (200, -1)},
+    "session gone": {"dbms": (401, 401), "sso": (200, "token_err"), "signed": (200, 1003), "annotation": (200, -1)},
+    "not yours": {"dbms": (403, 403), "sso": (200, "token_err"), "signed": (403, 1004), "annotation": (200, -1)},
     "no such path": {
         "dbms": (404, 404),
         "sso": (404, "request_param_err"),
@@ -79,11 +80,11 @@ def expect(answer: Response, situation: str, stem: str) -> None:
     if stem == "indexy":
         status = STATUS.get(situation, TABLE[situation]["sso"][0])
         body = answer.json()
-        text = "payload" if status == 400 else "message"
         assert answer.status_code == status, answer.text
-        assert body.keys() == {"success", text}
+        assert body.keys() == {"success", "message"} | ({"payload"} if status == 400 else set())
         assert body["success"] is False
-        assert isinstance(body[text], str)
+        assert body["message"] == body.get("payload", body["message"])
+        assert not re.search("[a-z]+ [a-z]+", body["message"]), "people are told in Chinese"
         return
     status, code = TABLE[situation][stem]
     assert answer.status_code == status, answer.text
@@ -165,7 +166,6 @@ def test_what_only_a_handler_finds_out_has_its_row(stem: str) -> None:
         ("dbms", "/nothing"),
         ("sso", "/v1/nothing"),
         ("signed", "/openapi/nothing"),
-        ("annotation", "/user/signin/"),
         ("indexy", "/indexy-api/api/v1/nothing"),
     ],
 )
@@ -177,12 +177,12 @@ def test_an_unknown_path_is_told_in_the_words_of_its_contract(client: TestClient
 @pytest.mark.parametrize(
     ("stem", "path", "allowed"),
     [
-        ("dbms", "/user/1", "GET, PUT"),
-        ("dbms", "/login", "GET"),
+        ("dbms", "/user/1", "GET, HEAD, PUT"),
+        ("dbms", "/login", "GET, HEAD"),
         ("sso", "/v1/user", "POST, PUT"),
-        ("signed", "/openapi/user", "GET"),
-        ("annotation", "/user/other", "GET, POST, PUT"),
-        ("indexy", f"{INDEXY}/1", "DELETE, GET, PUT"),
+        ("signed", "/openapi/user", "GET, HEAD"),
+        ("annotation", "/user/other", "GET, HEAD, POST, PUT"),
+        ("indexy", f"{INDEXY}/1", "DELETE, GET, HEAD, PUT"),
     ],
 )
 @pytest.mark.parametrize("method", ["PATCH", "TRACE", "OPTIONS"])
@@ -206,11 +206,11 @@ def test_five_megabytes_are_too_much(client: TestClient, stem: str, announced: b
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("stem", REGISTRATION)
-@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "json"])
-def test_a_wrong_media_type_is_told(client: TestClient, stem: str, media_type: str) -> None:
+@pytest.mark.parametrize("stem", ["dbms", "sso", "indexy"])
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
+def test_what_is_neither_json_nor_labelled_so_is_told(client: TestClient, stem: str, media_type: str) -> None:
     method, path = REGISTRATION[stem]
-    answer = client.request(method, path, content=json.dumps(GOOD[stem]), headers={"content-type": media_type})
+    answer = client.request(method, path, content="<user/>", headers={"content-type": media_type})
     expect(answer, "media type", stem)
 
 
@@ -271,7 +271,7 @@ BAD_JSON = {
 }
 BAD_NAMES: dict[str, Any] = {
     "null": None,
-    "a number": 1,
+    "a fraction": 1.5,
     "beyond 64 bits": 2**70,
     "a list": ["bob"],
     "an object": {"name": "bob"},
@@ -280,9 +280,8 @@ BAD_NAMES: dict[str, Any] = {
     "a NUL byte": "bo\x00b",
     "a control character": "bo\x1bb",
     "C1 control": "bo\x85b",
-    "a line break": "bob\n",
-    "space at the start": " bob",
-    "wide space at the end": "bob\u3000",
+    "a line break": "bo\nb",
+    "nothing but blanks": " \u3000 ",
 }
 
 
@@ -316,11 +315,8 @@ def test_a_lone_surrogate_is_refused(client: TestClient, stem: str) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("stem", REGISTRATION)
-def test_an_unknown_field_and_a_password_beyond_its_limit_are_refused(client: TestClient, stem: str) -> None:
+def test_a_password_beyond_its_limit_is_refused_and_not_quoted(client: TestClient, stem: str) -> None:
     method, path = REGISTRATION[stem]
-    unknown = client.request(method, path, json=GOOD[stem] | {"admin": True})
-    expect(unknown, "malformed", stem)
-    assert "admin" in unknown.text
     long = client.request(method, path, json=GOOD[stem] | {"password": "secret" * 50})
     expect(long, "malformed", stem)
     assert "secret" not in long.text
@@ -336,19 +332,13 @@ def test_an_unknown_field_and_a_password_beyond_its_limit_are_refused(client: Te
         ("dbms", "/login?username=alice&password="),
         ("dbms", f"/login?username={'a' * 300}&password=x"),
         ("dbms", "/login?username=alice&password=x&" + "&".join(f"a{number}=1" for number in range(200))),
-        ("sso", "/v1/user/0"),
-        ("sso", "/v1/user/x"),
-        ("sso", f"/v1/user/{2**64}"),
         ("sso", "/v1/user/list?page=-1"),
         ("sso", "/v1/user/list?size=1001"),
         ("sso", "/v1/user/list?page=1&page=2"),
-        ("indexy", f"{INDEXY}/{2**64}"),
-        ("indexy", f"{INDEXY}/-1"),
-        ("indexy", f"{INDEXY}/1.5"),
         ("indexy", f"{INDEXY}?page=x"),
         ("indexy", f"{INDEXY}?size=0"),
         ("indexy", f"{INDEXY}?order=password,asc"),
-        ("indexy", f"{INDEXY}?order=id"),
+        ("indexy", f"{INDEXY}?order=id,up"),
     ],
 )
 def test_parameters_beyond_the_contract_are_refused(client: TestClient, stem: str, path: str) -> None:

@@ -65,14 +65,10 @@ def _rows() -> Iterator[Row]:
         columns = zip(product(POLICIES, CALLERS), cells, strict=True)
         foreign = {name for inner in re.findall(r"\((.*?)\)", names) for name in inner.split(",")}
         listed = [name for name in re.split("[(),-]+", names) if name]
-        yield Row(
-            stem,
-            operation,
-            action.strip("-"),
-            {name: name not in foreign for name in listed},
-            {column for column, cell in columns if cell == "yes"},
-            reason.strip(),
-        )
+        admitted = {column for column, cell in columns if cell == "yes"}
+        named = {name: name not in foreign for name in listed}
+        for one in operation.split(","):
+            yield Row(stem, one, action.strip("-"), named, admitted, reason.strip())
 
 
 ROWS = list(_rows())
@@ -273,6 +269,29 @@ ASKS: dict[tuple[str, str, str], list[Ask]] = {
 }
 """The requests of each line: what its owner may ask for, of what is its own."""
 
+
+def _by(method: str, asks: list[Ask]) -> list[Ask]:
+    """Return the same requests of the annotation contract by another method."""
+
+    def by(ask: Ask) -> Ask:
+        def asked(world: World) -> Response:
+            world.annotation.method = method
+            return ask(world)
+
+        return asked
+
+    return [by(ask) for ask in asks]
+
+
+ASKS["annotation", "read", "get_user_info"] = [lambda w: w.annotation.read(w.credential, "get_user_info")]
+ASKS["annotation", "read", "get_friends_appli"] = [lambda w: w.annotation.read(w.credential, "get_friends_appli")]
+ASKS["annotation", "log_in_as_on_its_pages", ""] = ASKS["annotation", "log_in", ""]
+ASKS["annotation", "change_password_as_on_its_pages", ""] = ASKS["annotation", "change_password", ""]
+for (_, _operation, _action), _asks in list(ASKS.items()):
+    if _ == "annotation" and _operation in ("act", "update", "read"):
+        ASKS["annotation", "act", _action] = _by("PUT", _asks)
+        ASKS["annotation", "update", _action] = _by("POST", _asks)
+
 Renew = Callable[[], str]
 
 
@@ -299,11 +318,11 @@ def test_who_gets_through_is_who_the_table_says(client: TestClient, policy: str,
 def _variants(operation: Operation) -> Iterator[tuple[str, set[str]]]:
     """Yield each action of an operation (empty where it has none) with all that its requests name."""
     acts = operation.declared.get("x-action", {})
+    if "without" in acts:
+        yield "", set()
     if "requires" in acts:
-        if "without" in acts:
-            yield "", set()
-        for action, required in acts["requires"].items():
-            yield action, {*required, *acts.get("allows", {}).get(action, ())} & NAMING
+        for action, needed in acts["requires"].items():
+            yield action, {*needed, *acts.get("allows", {}).get(action, [])} & NAMING
         return
     always: set[str] = set()
     choices: dict[str, set[str]] = {}

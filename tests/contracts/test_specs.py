@@ -34,17 +34,20 @@ COLUMNS = {
 }
 """Common value types and the columns that they mirror."""
 
-EXPECTED = {"dbms": 8, "sso": 8, "signed": 1, "annotation": 6, "indexy": 17}
+EXPECTED = {"dbms": 8, "sso": 8, "signed": 1, "annotation": 8, "indexy": 17}
+READS = (
+    "get_user_info get_friends get_friends_applications get_friends_appli get_project_invites "
+    "get_entities_json get_relations_json get_triads_json"
+)
+ACTS = (
+    "logout friend_apply friend_apply_accept friend_apply_deny "
+    f"project_invite project_invite_accept project_invite_deny change_name {READS}"
+)
 ACTIONS = {
     ("signed", "/user", "get"): "register login update logout unregister",
-    ("annotation", "/user/other", "put"): (
-        "logout friend_apply friend_apply_accept friend_apply_deny "
-        "project_invite project_invite_accept project_invite_deny"
-    ),
-    ("annotation", "/user/other", "post"): "change_name",
-    ("annotation", "/user/other", "get"): (
-        "get_friends get_friends_applications get_project_invites get_entities_json get_relations_json get_triads_json"
-    ),
+    ("annotation", "/user/other", "put"): ACTS,
+    ("annotation", "/user/other", "post"): ACTS,
+    ("annotation", "/user/other", "get"): READS,
 }
 
 

@@ -190,14 +190,14 @@ def test_a_token_that_expired_is_let_through_to_login(
 @pytest.mark.parametrize("headers", [{}, {"token": ""}, {"Authorization": "x"}])
 def test_a_login_without_the_header_is_refused(client: TestClient, alice: Account, headers: dict[str, str]) -> None:
     response = client.post("/v1/login", json=CREDENTIALS, headers=headers)
-    assert_says(response, 401, "token_err", "无token")
+    assert_says(response, 200, "token_err", "无token")
     assert Session.select().count() == 0
 
 
 @pytest.mark.parametrize("value", ["Default", "null", "undefined", "a.b.c", "786-OLaWfBisMY"])
 def test_a_login_with_any_other_header_is_refused(client: TestClient, alice: Account, value: str) -> None:
     response = client.post("/v1/login", json=CREDENTIALS, headers={"token": value})
-    assert_says(response, 401, "token_err", "token解析失败")
+    assert_says(response, 200, "token_err", "token解析失败")
     assert Session.select().count() == 0
 
 
@@ -222,19 +222,19 @@ def test_a_disabled_account_cannot_log_in(client: TestClient, alice: Account) ->
 def test_a_logout_is_final_whatever_the_token_says(client: TestClient, dead: str) -> None:
     for path in ("/v1/auth", "/v1/logout", "/v1/Logout"):
         response = client.get(path, headers={"token": dead})
-        assert_says(response, 401, "token_err", "token已失效")
+        assert_says(response, 200, "token_err", "token已失效")
 
 
 def test_of_two_simultaneous_logouts_one_finds_the_session_gone(app: Any, token: str) -> None:
     start = Barrier(2)
 
-    def log_out(_: int) -> int:
+    def log_out(_: int) -> str:
         client = TestClient(app)
         start.wait()
-        return client.get("/v1/logout", headers={"token": token}).status_code
+        return str(client.get("/v1/logout", headers={"token": token}).json()["code"])
 
     with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(log_out, range(2))) == [200, 401]
+        assert sorted(pool.map(log_out, range(2))) == ["OK", "token_err"]
 
 
 @pytest.mark.requirement("ASVS 7.3.1", "ASVS 7.4.1")
@@ -242,11 +242,11 @@ def test_a_session_lives_four_hours_after_its_last_use(
     client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = clock.now()
-    for hours, status in ((3, 200), (6, 200), (9, 200), (13.1, 401)):
+    for hours, code in ((3, "OK"), (6, "OK"), (9, "OK"), (13.1, "token_err")):
         now = start + int(hours * HOUR)
         monkeypatch.setattr(clock, "now", lambda now=now: now)
         response = client.get("/v1/auth", headers={"token": token})
-        assert response.status_code == status, hours
+        assert response.json()["code"] == code, hours
 
 
 def test_a_sliding_lifetime_is_written_at_most_once_a_minute(
@@ -324,7 +324,7 @@ def test_a_forged_token_cannot_be_read(
     for method, path in (("GET", "/v1/auth"), ("GET", "/v1/logout"), ("PUT", "/v1/user")):
         body = {"json": CREDENTIALS} if method == "PUT" else {}
         response = client.request(method, path, headers=forged, **body)
-        assert_says(response, 401, "token_err", "token解析失败")
+        assert_says(response, 200, "token_err", "token解析失败")
     assert everything() == before
 
 
@@ -336,7 +336,7 @@ def test_a_well_signed_token_without_a_session_has_lost_its_force(
     for jti in ("", "x", claims["jti"] + "x", "\x00", "\U0001f600"):
         forged = forge(claims | {"jti": jti}, HS256, derive(settings.secret_key, USE))
         response = client.get("/v1/auth", headers={"token": forged})
-        assert_says(response, 401, "token_err", "token已失效")
+        assert_says(response, 200, "token_err", "token已失效")
 
 
 def test_a_token_of_another_contract_is_none_of_this_one(
@@ -344,10 +344,10 @@ def test_a_token_of_another_contract_is_none_of_this_one(
 ) -> None:
     foreign = client.get("/login", params=CREDENTIALS).json()["token"]
     response = client.get("/v1/auth", headers={"token": foreign})
-    assert_says(response, 401, "token_err", "token解析失败")
+    assert_says(response, 200, "token_err", "token解析失败")
     wrapped = forge({"jti": foreign}, HS256, derive(settings.secret_key, USE))
     response = client.get("/v1/auth", headers={"token": wrapped})
-    assert_says(response, 401, "token_err", "token已失效")
+    assert_says(response, 200, "token_err", "token已失效")
 
 
 @pytest.mark.parametrize(
@@ -359,9 +359,9 @@ def test_a_missing_token_is_refused(client: TestClient, token: str, method: str,
     before = everything()
     for headers in ({}, {"token": ""}):
         response = client.request(method, path, headers=headers, **body)
-        assert_says(response, 401, "token_err", "无token")
+        assert_says(response, 200, "token_err", "无token")
     in_the_query = client.request(method, path, params={"token": token}, **body)
-    assert_says(in_the_query, 401, "token_err", "无token")
+    assert_says(in_the_query, 200, "token_err", "无token")
     assert everything() == before
 
 
@@ -421,7 +421,7 @@ def test_a_new_password_ends_the_other_sessions_in_every_contract(client: TestCl
     assert client.put("/v1/user", json=body, headers={"token": token}).status_code == 200
     assert client.get("/v1/auth", headers={"token": token}).status_code == 200
     gone = client.get("/v1/auth", headers={"token": other})
-    assert_says(gone, 401, "token_err", "token已失效")
+    assert_says(gone, 200, "token_err", "token已失效")
     assert client.get("/user/alice", params={"token": elsewhere}).status_code == 401
 
 
@@ -459,9 +459,13 @@ def test_an_unknown_user_does_not_exist(client: TestClient, uid: int) -> None:
     assert_says(client.get(f"/v1/user/{uid}"), 200, "db_crud_err", "用户不存在")
 
 
-@pytest.mark.parametrize("uid", ["0", "-1", "1.5", "x", "1e3", "%00", "%ff", "٣", 2**63, "9" * 99])
-def test_a_malformed_uid_is_refused(client: TestClient, uid: Any) -> None:
-    assert_says(client.get(f"/v1/user/{uid}"), 400, "request_param_err")
+@pytest.mark.parametrize("uid", ["0", "-1", "1.5", "x", "1e3", "%00", "٣", 2**63, "9" * 99])
+def test_an_id_that_is_no_number_does_not_exist(client: TestClient, uid: Any) -> None:
+    assert_says(client.get(f"/v1/user/{uid}"), 200, "db_crud_err", "用户不存在")
+
+
+def test_a_path_that_is_not_utf8_is_malformed(client: TestClient) -> None:
+    assert_says(client.get("/v1/user/%ff"), 400, "request_param_err", "uid编码不正确")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +477,6 @@ def test_a_malformed_uid_is_refused(client: TestClient, uid: Any) -> None:
         "size=0",
         "size=1001",
         "size=1e2",
-        "size=",
         "size=99999999999999999999",
         "page=0&page=1",
         "page=%ff",
@@ -487,8 +490,8 @@ def test_a_malformed_page_is_refused(client: TestClient, query: str) -> None:
 def test_under_guard_list_and_find_need_a_live_token(client: TestClient, token: str) -> None:
     id = Account.by_username("alice").id
     for path in ("/v1/user/list", f"/v1/user/{id}"):
-        assert_says(client.get(path), 401, "token_err", "无token")
-        assert client.get(path, headers={"token": "garbage"}).status_code == 401
+        assert_says(client.get(path), 200, "token_err", "无token")
+        assert client.get(path, headers={"token": "garbage"}).json()["code"] == "token_err"
         assert client.get(path, headers={"token": token}).status_code == 200
 
 
@@ -504,7 +507,6 @@ BAD_BODIES = [
     pytest.param(b"[" * 20_000 + b"]" * 20_000, id="20,000 brackets"),
     pytest.param(b'{"a":' * 20_000 + b"1" + b"}" * 20_000, id="20,000 braces"),
     pytest.param(b"{}", id="an empty object"),
-    pytest.param(b'{"username": "x"}', id="no password"),
     pytest.param(b'{"password": "x"}', id="no username"),
 ]
 
@@ -513,17 +515,15 @@ BAD_VALUES = [
     pytest.param({"username": 10**30}, id="an integer beyond 64 bits"),
     pytest.param({"username": ""}, id="an empty name"),
     pytest.param({"username": "x" * 65}, id="an over-long name"),
-    pytest.param({"username": "x "}, id="white space at an end"),
-    pytest.param({"username": "x\n"}, id="a line end at the end"),
+    pytest.param({"username": "x\ny"}, id="a line end"),
+    pytest.param({"username": " \n"}, id="nothing but white space"),
     pytest.param({"username": "x\x00y"}, id="NUL"),
     pytest.param({"username": "x\x7fy"}, id="a control character"),
     pytest.param({"username": {"x": 1}}, id="an object"),
     pytest.param({"username": "x\ud800y"}, id="a lone surrogate"),
-    pytest.param({"password": ""}, id="an empty password"),
-    pytest.param({"password": 2}, id="a number"),
+    pytest.param({"password": 2.5}, id="a fraction"),
     pytest.param({"password": "x" * 257}, id="an over-long password"),
-    pytest.param({"admin": True}, id="an unknown property"),
-    pytest.param({"id": 1}, id="an id"),
+    pytest.param({"password": [2]}, id="a list"),
 ]
 
 WITH_BODY = [("POST", "/v1/login"), ("POST", "/v1/user"), ("PUT", "/v1/user")]
@@ -542,6 +542,20 @@ def test_a_malformed_body_is_refused(client: TestClient, token: str, method: str
     assert everything() == before
 
 
+@pytest.mark.parametrize("path", ["/v1/login", "/v1/user"])
+@pytest.mark.parametrize("blank", [{}, {"password": ""}, {"password": None}])
+def test_a_password_that_is_needed_is_not_blank(client: TestClient, path: str, blank: dict[str, Any]) -> None:
+    answer = client.post(path, json={"username": "x"} | blank, headers=header_for(path, ""))
+    assert_says(answer, 400, "request_param_err", "缺少password")
+
+
+@pytest.mark.parametrize("blank", [{}, {"password": ""}, {"password": None}])
+def test_an_update_without_a_password_renames_only(client: TestClient, token: str, blank: dict[str, Any]) -> None:
+    answer = client.put("/v1/user", json={"username": "alicia"} | blank, headers={"token": token})
+    assert_says(answer, 200, "OK", "用户更新成功")
+    assert Account.authenticate("alicia", CREDENTIALS["password"])
+
+
 @pytest.mark.parametrize("bad", BAD_VALUES)
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
 def test_a_bad_value_is_refused(client: TestClient, token: str, method: str, path: str, bad: dict[str, Any]) -> None:
@@ -557,7 +571,7 @@ def test_another_media_type_is_refused(client: TestClient, token: str, method: s
     before = everything()
     for media_type in ("application/x-www-form-urlencoded", "text/plain"):
         headers = header_for(path, token) | {"content-type": media_type}
-        response = client.request(method, path, content=json.dumps(CREDENTIALS), headers=headers)
+        response = client.request(method, path, content="username=x&password=y", headers=headers)
         assert_says(response, 415, "request_param_err")
     assert everything() == before
 
@@ -575,10 +589,10 @@ def test_a_body_beyond_the_limit_is_refused(client: TestClient, token: str, meth
     ("method", "path", "allowed"),
     [
         ("GET", "/v1/login", {"POST"}),
-        ("POST", "/v1/logout", {"GET"}),
+        ("POST", "/v1/logout", {"GET", "HEAD"}),
         ("GET", "/v1/user", {"POST", "PUT"}),
-        ("DELETE", "/v1/user/list", {"GET"}),
-        ("PUT", "/v1/user/1", {"GET"}),
+        ("DELETE", "/v1/user/list", {"GET", "HEAD"}),
+        ("PUT", "/v1/user/1", {"GET", "HEAD"}),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(client: TestClient, method: str, path: str, allowed: set[str]) -> None:
@@ -587,7 +601,7 @@ def test_a_wrong_method_is_told_the_right_ones(client: TestClient, method: str, 
     assert set(response.headers["allow"].split(", ")) == allowed
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/Login", "/v1/user/", "/v1/user/1/friends"])
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/Login", "/v1/user//", "/v1/user/1/friends"])
 def test_an_unknown_path_is_not_found(client: TestClient, path: str) -> None:
     assert_says(client.get(path), 404, "request_param_err")
 
@@ -631,4 +645,4 @@ def test_the_first_key_signs_and_all_verify(
     jwt.decode(log_in(client), derive(new, USE), algorithms=["HS256"])
     monkeypatch.setattr("models.settings.current", replace(settings, secret_key=new))
     response = client.get("/v1/auth", headers={"token": token})
-    assert_says(response, 401, "token_err", "token解析失败")
+    assert_says(response, 200, "token_err", "token解析失败")

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.once("a browser sees no store")
 STEMS = ["annotation", "dbms", "indexy", "signed", "sso"]
 ACCESSKEY = "rollbook-example-key"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -118,8 +119,7 @@ class Explorer:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium with a profile of its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
+    program = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if program is None:
         reason = "there is no Chromium to test the explorer in; scripts/programs installs one"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)

@@ -29,7 +29,7 @@ from models.account import Account
 from models.db.database import connect, database
 from models.outbox import OutboxMessage
 from server.cli.__main__ import app as rollbook
-from server.contract.request_validation import FORM
+from server.contract.media import FORM
 from server.contract.validation import compile_schema
 from server.settings import Settings
 from tests.clients import ContractClient, Dbms, Indexy, Signed, open_clients
@@ -506,6 +506,8 @@ def test_no_secret_is_found_where_it_must_not_be(drive: Callable[..., Remains]) 
     for operation in OPERATIONS:
         takes_input = operation.declared["parameters"] or "requestBody" in operation.declared
         for status in (400, 500, 503) if takes_input else (500, 503):
+            if status == 400 and operation.contract.stem == "annotation":
+                status = 200  # which tells what validation says  # noqa: PLW2901
             assert (operation.contract.stem, operation.declared["operationId"], status) in reached
 
 

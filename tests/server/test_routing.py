@@ -63,4 +63,4 @@ async def test_a_wrong_method_is_told_all_methods_of_its_path() -> None:
     with pytest.raises(MethodNotAllowed) as refused:
         scope = {"type": "http", "path": "/user/other", "method": "DELETE", "headers": []}
         await table({**scope, REQUEST: Request(scope)}, None, None)  # type: ignore[arg-type]
-    assert refused.value.allow == ("GET", "POST", "PUT")
+    assert refused.value.allow == ("GET", "HEAD", "POST", "PUT")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
+from handlers.exceptions import Fault
 from server.contract.validation import compile_schema, is_visible, merge, properties
 from server.specs import load_contracts
 from tests.contracts.test_specs import operations
@@ -162,9 +163,9 @@ def test_the_known_differences_are_still_there(value: Any, schema: tuple[tuple[s
 @pytest.mark.parametrize(
     ("schema", "value", "words"),
     [
-        ({"type": "object", "required": ["name"]}, {}, '"name" is a required property'),
-        ({"properties": {"name": {"maxLength": 3}}}, {"name": "secret"}, "name: "),
-        ({"properties": {"a": {"items": {"type": "integer"}}}}, {"a": [1, "x"]}, "a.1: "),
+        ({"type": "object", "required": ["name"]}, {}, "name is missing"),
+        ({"properties": {"name": {"maxLength": 3}}}, {"name": "secret"}, "name has more than 3 characters"),
+        ({"properties": {"a": {"items": {"type": "integer"}}}}, {"a": [1, "x"]}, "a is not of type integer"),
         ({"properties": {"a": {}}, "additionalProperties": False}, {"admin": 1}, "admin"),
     ],
 )
@@ -173,17 +174,17 @@ def test_a_message_names_the_field_and_what_was_expected_but_not_the_value(
 ) -> None:
     wrong = compile_schema(schema)(value)
     assert wrong
-    assert words in wrong
-    assert "secret" not in wrong
+    assert words in str(wrong)
+    assert "secret" not in str(wrong)
 
 
 def test_a_variant_is_named_by_its_discriminator() -> None:
     variant = {"type": "object", "required": ["action", "id"], "properties": {"action": {"enum": ["go"]}}}
     check = compile_schema({"oneOf": [variant], "discriminator": {"propertyName": "action"}})
     assert check({"action": "go", "id": 1}) is None
-    assert check({"action": "go"}) == '"id" is a required property'
-    assert check({"action": "stay"}) == "action: one of go is expected"
-    assert check([]) == 'the value is not of type "object"'
+    assert check({"action": "go"}) == Fault("id", "missing")
+    assert check({"action": "stay"}) == Fault("action", "unknown")
+    assert check([]) == Fault("", "no-object")
 
 
 @pytest.mark.parametrize("character", ["\x80", "\x85", "\x9f"])
