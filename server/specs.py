@@ -99,7 +99,7 @@ class Contract:
     @property
     def challenge(self) -> str:
         """Return what a 401 says of how to be let in (RFC 9110 section 11.6.1)."""
-        challenge: str = self.document["x-challenge"]
+        challenge: str = self.document.get("x-challenge", 'Token realm="rollbook"')
         return challenge
 
     @property

@@ -24,10 +24,15 @@ GB18030 = ("gbk", "gb2312", "gb18030", "cp936", "ms936", "x-gbk")
 
 
 class BodyParser:
-    """Parses the bodies of one operation. media: the media types that it declares; the first one is the usual."""
+    """Parses the bodies of one operation.
 
-    def __init__(self, media: list[str], most_deep: int) -> None:
+    media: the media types that it declares; the first one is the usual. members: the names that it declares; others may
+    be repeated, as nobody reads them.
+    """
+
+    def __init__(self, media: list[str], members: frozenset[str], most_deep: int) -> None:
         self.media = media
+        self.members = members
         self.reads_forms = FORM in media
         self.most_deep = most_deep
 
@@ -44,9 +49,9 @@ class BodyParser:
         if not self.reads_forms:
             raise UnsupportedMediaType
         if media_type == MULTIPART:
-            return _parse_multipart(data, label, charset)
+            return _parse_multipart(data, label, _Parts(charset, self.members))
         form = Query(data.decode("latin-1"), charset)
-        return {name: form.one(name) for name in form.values}
+        return {name: form.one(name, first=name not in self.members) for name in form.values}
 
     def _is_json(self, media_type: str) -> bool:
         return not media_type or media_type in self.media or media_type.endswith("json")
@@ -74,8 +79,9 @@ def _is_deeper(value: Any, most: int) -> bool:
 class _Parts:
     """What the parser of multipart calls back for each part, and what came of it."""
 
-    def __init__(self, charset: str) -> None:
+    def __init__(self, charset: str, members: frozenset[str]) -> None:
         self.charset = charset
+        self.members = members
         self.fields: dict[str, str] = {}
         self.headers: dict[bytes, bytes] = {}
         self.texts = {"field": b"", "header": b"", "data": b""}
@@ -117,16 +123,15 @@ class _Parts:
             raise BadRequest(Fault("", "encoding")) from None
         if b"filename" in options:
             raise BadRequest(Fault(name, "file"))
-        if name in self.fields:
+        if name in self.fields and name in self.members:
             raise BadRequest(Fault(name, "repeated"))
         if len(self.fields) == MOST_FIELDS:
             raise BadRequest(Fault("", "many-fields", MOST_FIELDS))
         self.fields[name] = value
 
 
-def _parse_multipart(data: bytes, label: str, charset: str) -> dict[str, str]:
+def _parse_multipart(data: bytes, label: str, parts: _Parts) -> dict[str, str]:
     """Return the fields of a multipart form. Raises BadRequest, also where a part is a file."""
-    parts = _Parts(charset)
     try:
         parser = MultipartParser(parse_options_header(label)[1].get(b"boundary", b""), parts.callbacks())
         parser.write(data)

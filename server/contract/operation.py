@@ -23,7 +23,7 @@ from server.contract.request import REQUEST, Request, read_body
 from server.contract.request_members import compile_search, read_body_by
 from server.contract.request_validation import Parameter
 from server.contract.response import Reply, send_reply
-from server.contract.validation import Schema, merge
+from server.contract.validation import Schema, merge, properties
 from server.settings import Settings
 
 
@@ -40,8 +40,10 @@ class Operation:
     def __init__(self, operation: AbstractOperation, step: Step, settings: Settings, executors: Executors) -> None:
         self.step = step
         self.admits_anybody = {} in (operation.security or [])
-        media = [name.lower() for name in operation.request_body.get("content", {})]
-        self.parse = BodyParser(media, settings.max_json_depth).parse if media else None
+        content = operation.request_body.get("content", {})
+        members = frozenset(name for one in content.values() for name in properties(merge(one["schema"])))
+        parser = BodyParser([name.lower() for name in content], members, settings.max_json_depth)
+        self.parse = parser.parse if content else None
         self.hashes = _hashes(operation)
         self.executors = executors
         self.most_body = settings.max_body_bytes

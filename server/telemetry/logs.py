@@ -80,6 +80,7 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[make_handler(sys.stderr)], level=logging.WARNING, force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what clients get wrong
 
 
 class GunicornLog(glogging.Logger):
