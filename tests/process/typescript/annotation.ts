@@ -48,5 +48,5 @@ assert.equal(lines, await exported.text());
 const change = { cur_password: password, new_password: "another horse" };
 assert.equal((await ok(changePassword({ body: change }))).msg, "密码修改成功");
 assert.equal((await ok(changePassword({ body: change }))).ret, -1);
-assert.equal((await ok(act({ body: { action: "logout" } }))).msg, "登出成功");
+assert.deepEqual(await ok(act({ body: { action: "logout" } })), { msg: "登出成功", ret: 0 });
 assert.deepEqual(await ok(read()), { msg: "用户未登录", ret: -1 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { checkLogin, client, find, listAccounts, logIn, logOut, logOutAsInOutline, register, update } from "rollbook-sso";
 
-import { given, ok, password, refused } from "./given.js";
+import { given, ok, password } from "./given.js";
 
 const username = "sso_typescript";
 let token = "default";
@@ -21,12 +21,11 @@ const uid = Number((await ok(checkLogin())).data);
 const found = await ok(find({ path: { uid } }));
 assert.ok(found.code === "OK");
 assert.deepEqual([found.data.id, found.data.username, found.data.password], [uid, username, ""]);
-const { data: users } = await ok(listAccounts({ query: { page: 0, size: 1000 } }));
-assert.ok(users.some((user) => user.id === uid));
+const listed = await ok(listAccounts({ query: { page: 0, size: 1000 } }));
+assert.ok(Array.isArray(listed.data) && listed.data.some((user) => user.id === uid));
 assert.equal((await ok(find({ path: { uid: 1e9 } }))).message, "用户不存在");
 assert.equal((await ok(update({ body: { password: "another horse", username } }))).message, "用户更新成功");
 
 assert.equal((await ok(logOut())).message, "用户退出成功");
-const [status, failure] = await refused(checkLogin());
-assert.deepEqual([status, failure], [401, { code: "token_err", data: null, message: "token已失效" }]);
-assert.equal((await refused(logOutAsInOutline()))[0], 401);
+assert.deepEqual(await ok(checkLogin()), { code: "token_err", data: null, message: "token已失效" });
+assert.equal((await ok(logOutAsInOutline())).message, "token已失效");
