@@ -196,7 +196,7 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
     assert wrong == models.WrongCredentials("db_crud_err", "用户名或密码错误", None)
 
     me = holding(api.log_in.sync(client=first, body=p).data)
-    assert isinstance(api.log_in.sync(client=me, body=p), models.AlreadyLoggedIn)
+    assert api.log_in.sync(client=me, body=p) == models.TokenRefused("token_err", "重复登录", None)
     uid = int(api.check_login.sync(client=me).data)
     user = api.find.sync(uid, client=anybody).data
     assert (user.id, user.username, user.password) == (uid, "sso_python", "")
@@ -207,7 +207,7 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
 
     assert api.log_out.sync(client=me).code == "OK"
     refused = api.check_login.sync_detailed(client=me)
-    assert (refused.status_code, refused.parsed.message) == (401, "token已失效")
+    assert (refused.status_code, refused.parsed) == (200, models.TokenRefused("token_err", "token已失效", None))
     assert api.log_out_as_in_outline.sync(client=me).message == "token已失效"
     assert api.find.sync(uid, client=anybody).data.username == "sso_python2"
 
@@ -275,7 +275,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     project = host.import_project("三国", "annotation_python")
 
     alice, bob = api.client(), api.client()
-    assert read(alice) == models.Refusal(ret=-1, msg="用户未登录")
+    assert read(alice) == models.Outcome(ret=-1, msg="用户未登录")
     credentials = models.Credentials("annotation_python", PASSWORD)
     assert api.log_in.sync(client=alice, body=credentials).msg == "登陆成功"
     assert api.log_in.sync(client=alice, body=credentials).ret == -2
@@ -288,14 +288,14 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     assert act(bob, models.Apply, "friend_apply", id="nobody at all") == -1
     assert act(bob, models.Apply, "friend_apply", id="annotation_python") == 0
     applicant = models.Person(user_name="annotation_python2", user_id="annotation_python2")
-    assert read(alice, action="get_friends_applications") == models.ApplicationList(0, 1, [applicant])
+    assert read(alice, action="get_friends_applications") == models.ApplicationList(0, 1, [applicant], [applicant])
     assert act(alice, models.AcceptApplication, "friend_apply_accept", id="annotation_python2") == 0
     assert read(alice, action="get_friends").friends == [applicant]
 
     assert act(alice, models.Invite, "project_invite", project_id=project) == 0
     (invitation,) = read(bob, action="get_project_invites").invites
     assert (invitation.project_id, invitation.project_name) == (project, "三国")
-    assert read(bob, action="get_entities_json", id=project) == models.Refusal(ret=-1, msg="未参与该项目")
+    assert read(bob, action="get_entities_json", id=project) == models.Outcome(ret=-1, msg="未参与该项目")
     assert act(bob, models.AcceptInvitation, "project_invite_accept", project_id=project) == 0
     for part, rows in GRAPH.items():
         export = api.read.sync_detailed(client=bob, action=f"get_{part}_json", id=project)
@@ -307,7 +307,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     assert api.change_password.sync(client=alice, body=change).msg == "密码修改成功"
     assert api.change_password.sync(client=alice, body=change).ret == -1
     assert act(alice, models.LogOut, "logout") == 0
-    assert read(alice) == models.Refusal(ret=-1, msg="用户未登录")
+    assert read(alice) == models.Outcome(ret=-1, msg="用户未登录")
     assert api.log_in.sync(client=alice, body=credentials).msg == "用户id或密码错误"
 
 
@@ -320,7 +320,10 @@ def test_the_indexy_journey_in_python(package: Callable[[str], Package], host: H
     assert api.register.sync(client=client, body=one) == models.Created(payload=True, success=True)
     assert api.register.sync(client=client, body=one) == models.Failed(message="用户名已存在", success=False)
     wrong = api.log_in.sync_detailed(client=client, body=models.Credentials("indexy_python", "wrong"))
-    assert (wrong.status_code, wrong.parsed) == (400, models.Refused(payload="用户名或密码错误", success=False))
+    assert (wrong.status_code, wrong.parsed) == (
+        400,
+        models.Refused("用户名或密码错误", "用户名或密码错误", success=False),
+    )
     logged_in = api.log_in.sync_detailed(client=client, body=models.Credentials("indexy_python", PASSWORD))
     assert logged_in.parsed == models.Done(payload=1, success=True)
     assert "HttpOnly" in logged_in.headers["set-cookie"]
