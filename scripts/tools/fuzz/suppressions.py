@@ -60,24 +60,30 @@ def refuses(message: str) -> Callable[[Case, Response], bool]:
 
 
 NOT_LOGGED_IN = {"ret": -1, "msg": "用户未登录"}
-TOKEN_REFUSALS = ("无token", "token解析失败", "token已失效")
+TOKEN_REFUSALS = [
+    {"code": "token_err", "message": message, "data": None} for message in ("无token", "token解析失败", "token已失效")
+]
 _refusing: set[str] = set()
 
 
-def refuses_in_its_words(case: Case, response: Response) -> bool:
-    """Hold where the same request is refused as not logged in, both without a cookie and with a wrong one."""
-    operation = case.operation.label
-    if operation not in _refusing:
-        for cookie in (None, "sessionid=wrong"):
-            again = response.request.copy()
-            again.headers.pop("Cookie", None)
-            if cookie:
-                again.headers["Cookie"] = cookie
-            with requests.Session() as session:
-                if _json(session.send(again, timeout=30).content) != NOT_LOGGED_IN:
-                    return False
-        _refusing.add(operation)
-    return True
+def refuses_strangers(header: str, wrong: str, words: list[Any]) -> Callable[[Case, Response], bool]:
+    """Hold where the same request is refused in these words, both without a credential and with a wrong one."""
+
+    def holds(case: Case, response: Response) -> bool:
+        operation = case.operation.label
+        if operation not in _refusing:
+            for credential in (None, wrong):
+                again = response.request.copy()
+                again.headers.pop(header, None)
+                if credential:
+                    again.headers[header] = credential
+                with requests.Session() as session:
+                    if _json(session.send(again, timeout=30).content) not in words:
+                        return False
+            _refusing.add(operation)
+        return True
+
+    return holds
 
 
 def fits_once_read(case: Case, response: Response) -> bool:
@@ -164,12 +170,7 @@ def tells_malformed(case: Case, response: Response) -> bool:
 
 def refuses_the_token(case: Case, response: Response) -> bool:
     """Hold where the answer is one of sso's words for a token that is absent, unreadable or dead."""
-    said = _json(response.content)
-    return (
-        response.status_code == 200
-        and isinstance(said, dict)
-        and said in [{"code": "token_err", "message": message, "data": None} for message in TOKEN_REFUSALS]
-    )
+    return response.status_code == 200 and _json(response.content) in TOKEN_REFUSALS
 
 
 def led_astray(case: Case, response: Response) -> bool:
@@ -197,7 +198,7 @@ SUPPRESSIONS = [
     Suppression(
         "annotation",
         IgnoredAuth,
-        refuses_in_its_words,
+        refuses_strangers("Cookie", "sessionid=wrong", [NOT_LOGGED_IN]),
         "The document answers who is not logged in with 200 and ret -1; the check knows 401 and 403 only.",
     ),
     Suppression(
@@ -243,10 +244,14 @@ SUPPRESSIONS = [
         Suppression(
             "sso",
             failure,
-            refuses_the_token,
+            rule,
             "Its pages read their message on 200 only: a token that is none is told there, with code token_err.",
         )
-        for failure in (AcceptedNegativeData, IgnoredAuth, MissingHeaderNotRejected)
+        for failure, rule in (
+            (AcceptedNegativeData, refuses_the_token),
+            (IgnoredAuth, refuses_strangers("token", "wrong", TOKEN_REFUSALS)),
+            (MissingHeaderNotRejected, refuses_the_token),
+        )
     ),
     Suppression(
         "sso",
