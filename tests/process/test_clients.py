@@ -269,7 +269,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     def read(client: Any, **what: str) -> Any:
         return api.read.sync(client=client, **what)
 
-    form = models.RegistrationForm("annotation_python", "法外狂徒张三", PASSWORD)
+    form = models.RegistrationForm(user_id="annotation_python", user_name="法外狂徒张三", password=PASSWORD)
     assert api.register.sync(client=api.client(), body=form) == models.Outcome(ret=0, msg="创建成功")
     assert api.register.sync(client=api.client(), body=form).msg == "该账号id已使用"
     project = host.import_project("三国", "annotation_python")
@@ -279,7 +279,7 @@ def test_the_annotation_journey_in_python(package: Callable[[str], Package], hos
     credentials = models.Credentials("annotation_python", PASSWORD)
     assert api.log_in.sync(client=alice, body=credentials).msg == "登陆成功"
     assert api.log_in.sync(client=alice, body=credentials).ret == -2
-    bobs = models.Registration("annotation_python2", "annotation_python2", PASSWORD)
+    bobs = models.Registration(user_id="annotation_python2", user_name="annotation_python2", password=PASSWORD)
     assert api.register.sync(client=bob, body=bobs).ret == 0
     assert read(alice) == models.OwnData(ret=0, user_name="法外狂徒张三", user_id="annotation_python")
     changed = api.update.sync(client=alice, body=models.ChangeName("change_name", "穿林北腿蒋中正"))
@@ -357,7 +357,7 @@ def test_the_indexy_journey_in_python(package: Callable[[str], Package], host: H
 
 def test_the_readme_says_how_to_speak_python(package: Callable[[str], Package], host: Host) -> None:
     api = package("dbms")
-    body = api.models.Registration("python@example.com", "TestUser", "K16ldRr922I1")
+    body = api.models.Registration(username="TestUser", password="K16ldRr922I1", email="python@example.com")
     api.register.sync(client=api.client(), body=body)
     spoken: dict[str, Any] = {}
     # a snippet of the documentation
