@@ -168,6 +168,19 @@ def tells_malformed(case: Case, response: Response) -> bool:
     )
 
 
+def reads_oneself(case: Case, response: Response) -> bool:
+    """Hold where the request names no action, and the answer is who the caller is and no more."""
+    text, said = _sent(response), _json(response.content)
+    asked = _json(text.encode()) if text else {}
+    return (
+        isinstance(asked, dict)
+        and asked.get("action") in (None, "")
+        and isinstance(said, dict)
+        and said.keys() == {"ret", "user_name", "user_id"}
+        and said["ret"] == 0
+    )
+
+
 def refuses_the_token(case: Case, response: Response) -> bool:
     """Hold where the answer is one of sso's words for a token that is absent, unreadable or dead."""
     return response.status_code == 200 and _json(response.content) in TOKEN_REFUSALS
@@ -233,6 +246,12 @@ SUPPRESSIONS = [
             "Left-overs, blanks, digits and numbers are read as old clients write them, and a query is text anyway.",
         )
         for stem in ("dbms", "sso", "signed", "annotation", "indexy")
+    ),
+    Suppression(
+        "annotation",
+        AcceptedNegativeData,
+        reads_oneself,
+        "Without an action, or a body, one reads who one is; the clients' generator can make no optional body of acts.",
     ),
     Suppression(
         "annotation",
