@@ -186,8 +186,7 @@ def relations(user: Session, id: str) -> Reply:
 def triads(user: Session, id: str) -> Reply:
     """Export a project's relations with the entities that they connect."""
     project = _project(id, user)
-    rows = (row | {"destination_name": row["target_name"]} for row in project.triads_rows())
-    return _attachment(f"{project.name}_triads.json", rows)
+    return _attachment(f"{project.name}_triads.json", project.triads_rows())
 
 
 READS: dict[str, Callable[..., Body | Reply]] = {

@@ -5,7 +5,15 @@ from typing import Any
 
 from handlers import _sso_token
 from handlers._chinese import tell
-from handlers.exceptions import Forbidden, InvalidToken, ProtocolError, Unauthorized, check_page_size, lookup_by_mro
+from handlers.exceptions import (
+    Forbidden,
+    InvalidToken,
+    ProtocolError,
+    TooManyRequests,
+    Unauthorized,
+    check_page_size,
+    lookup_by_mro,
+)
 from models import settings
 from models.account import Account
 from models.errors import (
@@ -123,8 +131,8 @@ FAILURES: dict[type[Exception], tuple[str, str]] = {
 def fail(error: Exception) -> tuple[Body, int]:
     """Say a failure in the envelope."""
     if isinstance(error, ProtocolError) and not isinstance(error, Unauthorized | Forbidden):
-        status, message = error.status, tell(error)
-        code = "request_param_err" if status < 500 else "server_err"
+        status = 200 if isinstance(error, TooManyRequests) else error.status
+        code, message = "request_param_err" if status < 500 else "server_err", tell(error)
     else:
         code, words = lookup_by_mro(FAILURES, error)
         status, message = 200, words.format_map(vars(error))

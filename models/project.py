@@ -133,7 +133,10 @@ class Project(Model):
         return _pages(Relation.select(Relation.id, Relation.name).where(Relation.project == self), Relation.id)
 
     def triads_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield `{id, name, source_id, source_name, target_id, target_name}` of each relation in order of id."""
+        """Yield `{id, name, source_id, source_name, target_id, target_name, destination_name}` in order of id.
+
+        The last repeats the name before it, under which existing clients read it.
+        """
         source, target = Entity.alias(), Entity.alias()
         triads = (
             Relation.select(
@@ -143,6 +146,7 @@ class Project(Model):
                 source.name.alias("source_name"),
                 target.id.alias("target_id"),
                 target.name.alias("target_name"),
+                target.name.alias("destination_name"),
             )
             .join(source, on=(Relation.source == source.id))
             .join_from(Relation, target, on=(Relation.target == target.id))

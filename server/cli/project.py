@@ -7,12 +7,13 @@ import typer
 
 from models.account_search import named
 from models.audit.events import Event, note
+from models.db.database import transaction
 from models.project import Project
 from server.cli import graph, listing, output
 from server.cli.listing import After, Limit, Part, Search
 from server.cli.output import AsJson
 from server.cli.progress import progress
-from server.cli.store import directory, snapshot
+from server.cli.store import current, directory, snapshot
 from server.cli.streams import read_file
 from server.cli.values import HERE, NamedOption, printable_name, valid
 
@@ -73,7 +74,7 @@ def export(
     Example:
       rollbook project export 1 backup/
     """
-    with directory(), progress("Exporting") as report:
+    with current(), transaction(), progress("Exporting") as report:
         project = Project.by_id(id)
         files = graph.write(project, HERE / folder, force, report)
         note(Event.EXPORTED, what="project", id=id)

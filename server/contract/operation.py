@@ -18,7 +18,7 @@ from server.connection.client_ip import client_ip
 from server.contract.credentials import kind
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
-from server.contract.media import BodyParser
+from server.contract.media import FORM, BodyParser
 from server.contract.request import REQUEST, Request, read_body
 from server.contract.request_members import compile_search, read_body_by
 from server.contract.request_validation import Parameter
@@ -41,6 +41,8 @@ class Operation:
         self.step = step
         self.admits_anybody = {} in (operation.security or [])
         content = operation.request_body.get("content", {})
+        if not content and any("x-also-in" in operation.security_schemes[name] for name in _schemes(operation)):
+            content = {media_type: {"schema": {}} for media_type in ("application/json", FORM)}
         members = frozenset(name for one in content.values() for name in properties(merge(one["schema"])))
         parser = BodyParser([name.lower() for name in content], members, settings.max_json_depth)
         self.parse = parser.parse if content else None
@@ -105,12 +107,15 @@ class Operation:
         return Caller(request.contract, address, request.user.account.id if request.user else None)
 
 
+def _schemes(operation: AbstractOperation) -> list[str]:
+    return [name for requirement in operation.security or () for name in requirement]
+
+
 def _hashes(operation: AbstractOperation) -> Callable[[Request], bool] | None:
     """Return what tells whether a password came with a request, so that hashing is ahead; None where none can."""
     in_body = read_body_by(operation, lambda schema: compile_search(schema, _is_password))
     in_parameters = [Parameter(one).read for one in operation.parameters if _is_password(merge(one["schema"]))]
-    security = [name for requirement in operation.security or () for name in requirement]
-    by_basic = any(kind(operation.security_schemes[name]) == "basic" for name in security)
+    by_basic = any(kind(operation.security_schemes[name]) == "basic" for name in _schemes(operation))
     if not in_body and not in_parameters and not by_basic:
         return None
 

@@ -172,24 +172,27 @@ def _entry(contract: Contract, base: str) -> str:
 
 
 def _count_acts(document: dict[str, Any]) -> int:
-    """Count operations; one that is several acts counts once for each of them."""
-    return sum(
-        _acts(document, operation)
-        for path in document["paths"].values()
-        for operation in path.values()
-        if "operationId" in operation
+    """Count what can be done: an act once, by however many methods it can be asked for; no deprecated spelling."""
+    return len(
+        {
+            (path, act)
+            for path, item in document["paths"].items()
+            for operation in item.values()
+            if "operationId" in operation and not operation.get("deprecated")
+            for act in _acts(document, operation)
+        }
     )
 
 
-def _acts(document: dict[str, Any], operation: dict[str, Any]) -> int:
+def _acts(document: dict[str, Any], operation: dict[str, Any]) -> list[str]:
     action = operation.get("x-action")
     if not action:
-        return 1
+        return [operation["operationId"]]
     if "requires" in action:
-        return len(action["requires"]) + ("without" in action)
+        return [*action["requires"], *(["without"] if "without" in action else [])]
     (content,) = operation["requestBody"]["content"].values()
     name = content["schema"]["$ref"].removeprefix(LOCAL)
-    return len(document["components"]["schemas"][name]["oneOf"])
+    return list(document["components"]["schemas"][name]["discriminator"]["mapping"])
 
 
 def _fill(name: str, **values: str) -> str:

@@ -3,10 +3,10 @@
 What only Rollbook's layers do is named here with its reason; everything else holds under both.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, wraps
-from http import HTTPStatus
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from httpx2 import Response
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
-from handlers.exceptions import ProtocolError
+from handlers.exceptions import BadRequest, Fault, ProtocolError
 from models.db.database import transaction
 from models.errors import DirectoryError
 from scripts.tools.journeys.arazzo import Declared, walk
@@ -49,6 +49,11 @@ REFUSED_BY_US = {
     ("annotation", "log_in_while_logged_in"): "after a credential is refused Connexion tries the next requirement, {}",
     ("indexy", "find_no_number"): "Connexion finds no path where an integer is expected, and answers 404",
     ("sso", "find_no_number"): "likewise",
+    (
+        "indexy",
+        "update_nothing",
+    ): "what no contract declares is left alone first, so that nothing is left; Connexion counts it",
+    ("annotation", "register_as_text"): "JSON is read whatever its label says; Connexion answers 415",
 }
 """Steps of journeys that only Rollbook's layers refuse, or refuse otherwise."""
 ORDER = ("dbms", "annotation", "sso", "indexy", "signed")
@@ -105,7 +110,8 @@ def _fail(contracts: dict[str, Contract], request: ConnexionRequest, error: Exce
     stem = (request.scope["extensions"]["connexion_routing"]["operation_id"] or "").split(".")[1:2]
     contract = contracts[stem[0] if stem else "dbms"]
     if isinstance(error, ProblemException) and error.status in STATUSES:
-        error = STATUSES[error.status](error.detail if error.status == HTTPStatus.BAD_REQUEST else "")
+        missing = re.search(r"'(\w+)' is a required property", error.detail or "")
+        error = BadRequest(Fault(missing[1], "missing")) if missing else STATUSES[error.status]()
     body, status = contract.fail(to_problem(error))
     return ConnexionResponse(status, mimetype=contract.failure_media_type, body=orjson.dumps(body))
 

@@ -87,7 +87,7 @@ def test_an_export_has_them_and_an_import_brings_them_back(
     ("fields", "told"),
     [
         ({"dbms": {"bio": "other"}}, "line 1: fields: the account has others in dbms"),
-        ({"dbms": {"bio": "longer"}}, "line 1: fields: dbms: bio: the value is longer than 5 characters"),
+        ({"dbms": {"bio": "longer"}}, "line 1: fields: dbms: bio has more than 5 characters"),
         ({"dbms": {"job": "x"}}, "line 1: fields: dbms"),
         ({"nobody": {"bio": "x"}}, "line 1: fields: no contract 'nobody' that keeps any is known"),
         ({"dbms": {"bio": 5}}, "line 1"),

@@ -43,7 +43,8 @@ def test_a_page_of_another_site_is_refused_where_cookies_change_something(
     else:
         assert operation.declared["x-cross-site"] == "refused"
         assert answer.status_code == 403, answer.text
-        assert answer.headers["content-type"] == operation.contract.failure_media_type
+        charset = operation.contract.charset and f"; charset={operation.contract.charset}"
+        assert answer.headers["content-type"] == operation.contract.failure_media_type + charset
         assert "set-cookie" not in answer.headers
         assert everything() == before
 
@@ -138,7 +139,7 @@ def test_a_named_site_may_read_failures_and_when_to_come_again(named: TestClient
     headers = {"origin": NAMED}
     answers = [named.get("/v1/auth", headers=headers), named.get("/v1/nothing", headers=headers)]
     answers.append(named.post("/v1/user", content=b" " * 2_000_000, headers=headers))
-    assert [answer.status_code for answer in answers] == [401, 404, 413]
+    assert [answer.status_code for answer in answers] == [200, 404, 413]
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == NAMED
         assert {"Retry-After", "RateLimit"} <= set(answer.headers["access-control-expose-headers"].split(", "))
@@ -184,7 +185,7 @@ def test_under_guarded_a_dead_credential_is_told_from_none(client: TestClient) -
     path = "/v1/user/list"
     for headers, told in (({}, "无token"), ({"token": "x"}, "token解析失败"), ({"token": token}, "token已失效")):
         answer = client.get(path, headers=headers)
-        assert (answer.status_code, answer.json()["message"]) == (401, told)
+        assert (answer.status_code, answer.json()["message"]) == (200, told)
     path = f"{INDEXY}/1"
-    assert client.get(path).json()["message"] == "log in first"
+    assert client.get(path).json()["message"] == "请先登录"
     assert client.get(path, headers={"cookie": "indexy_session=gone"}).json()["message"] == "登录已失效"

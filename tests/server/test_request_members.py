@@ -26,7 +26,8 @@ paths:
       operationId: log_in
       security: []
       x-rate-limit:
-        - {name: wrapped-login, per: account, of: /user/email, counts: failures, limit: 2, seconds: 600}
+        - {name: wrapped-login, per: account, of: /user/email, counts: failures in a row,
+           limit: 2, wait: 60, longest: 600, seconds: 600}
       requestBody:
         required: true
         content: {application/json: {schema: {$ref: '#/components/schemas/Login'}}}
@@ -113,7 +114,7 @@ def find_account(username, password):
 def tell():
     return {"thread": threading.current_thread().name}
 
-def act(body, user):
+def act(kind, account, user):
     return {"thread": threading.current_thread().name}
 """
 
