@@ -72,7 +72,7 @@ def test_logins_are_limited_by_redis_as_by_the_store(
     assert Counter(stranger.request(**wrong).status_code for _ in range(12)) == {401: 10, 429: 2}
     refused = stranger.request(**right)
     assert refused.status_code == 429
-    assert 590 <= int(refused.headers["retry-after"]) <= 600
+    assert 50 <= int(refused.headers["retry-after"]) <= 60
     assert owner.request(**right).status_code == 200
     assert RateCounter.select().count() == 0
 
