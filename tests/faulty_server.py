@@ -14,7 +14,7 @@ import peewee
 
 import models.session
 from models.keys import unwrap
-from models.outbox import Notice, OutboxMessage
+from models.outbox import CHANGED, Notice, OutboxMessage
 from server import __main__
 from server.contract import authorization, security
 from server.telemetry import access_log
@@ -69,8 +69,8 @@ def _leak() -> None:
     models.session.digest = lambda secret: secret[:64]
     post = OutboxMessage.post.__func__  # type: ignore[attr-defined]
 
-    def post_in_the_clear(cls: Any, kind: str, recipient: str, notice: Notice) -> None:
-        post(cls, kind, recipient, Notice(notice.subject, unwrap(notice.body)))
+    def post_in_the_clear(cls: Any, kind: str, recipient: str, notice: Notice, cause: str = CHANGED) -> None:
+        post(cls, kind, recipient, Notice(notice.subject, unwrap(notice.body)), cause)
 
     OutboxMessage.post = classmethod(post_in_the_clear)  # type: ignore[assignment,method-assign]
     # answers: messages of the validator, which quote the value

@@ -14,7 +14,9 @@ from models.access_key import AccessKey
 from models.account import Account
 from models.db.database import connect, database, transaction
 from models.project import Project
-from tests.conftest import Served
+from models.settings import apply
+from server.settings import read
+from tests.conftest import CHEAP, Served
 
 pytestmark = pytest.mark.once("a browser sees no store")
 
@@ -152,6 +154,7 @@ def explorer(browser: Browser, serve: Callable[..., Served], policy: str) -> Ite
 @pytest.fixture
 def store(explorer: Explorer) -> Iterator[None]:
     """The store of the server, in which an access key is known."""
+    apply(read(CHEAP | {"ROLLBOOK_DATA": str(explorer.server.data)}))  # a key is kept under the server's own key
     connect(explorer.server.store)
     with transaction():
         AccessKey.create("explorer", ACCESSKEY)
