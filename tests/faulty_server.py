@@ -13,10 +13,11 @@ import jsonschema_rs
 import peewee
 
 import models.session
+from handlers.exceptions import Fault
 from models.keys import unwrap
 from models.outbox import CHANGED, Notice, OutboxMessage
 from server import __main__
-from server.contract import authorization, security
+from server.contract import authorization, security, validation
 from server.telemetry import access_log
 
 FAULT = Path(sys.argv[1])
@@ -76,6 +77,7 @@ def _leak() -> None:
     # answers: messages of the validator, which quote the value
     validator: Any = jsonschema_rs.Draft4Validator
     jsonschema_rs.Draft4Validator = lambda schema, **_: validator(schema)  # type: ignore[assignment,misc]
+    validation._to_fault = lambda error: Fault(error.message, "format")
 
 
 _break()

@@ -232,9 +232,9 @@ class Operation:
 
     def _choices(self) -> Iterator[Variant]:
         """Yield the objects of which the body is one."""
-        (content,) = self.media_types.values()
+        content = next(iter(self.media_types.values()))  # all say the same
         for choice in map(self.reader.schema, self.reader.schema(content["schema"])["oneOf"]):
-            (name,) = choice["properties"][self.action["name"]]["enum"]
+            name = choice["properties"][self.action["name"]]["enum"][0]  # the others are spellings of it
             yield Variant(name, take_apart(choice["description"]), self.reader.fields(choice, "body"))
 
 
