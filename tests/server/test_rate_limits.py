@@ -111,9 +111,10 @@ def test_of_fifty_clients_at_once_exactly_those_pass_who_may(
     request = world.counted(limit)
     request["url"] = server.url + request["url"]
     assert not throttled(crowd.request(**request))
-    set_counts(limit.name, limit.limit - LEFT)
+    left = min(LEFT, limit.limit)
+    set_counts(limit.name, limit.limit - left)
     answers = all_at_once(crowd, request)
-    assert Counter(map(throttled, answers)) == {True: CLIENTS - LEFT, False: LEFT}
+    assert Counter(map(throttled, answers)) == {True: CLIENTS - left, False: left}
     assert {name_of(answer) for answer in answers if throttled(answer)} == {limit.name}
 
 
@@ -364,7 +365,7 @@ def test_a_claimed_address_counts_only_where_the_proxy_is_trusted(
         request = world.request("indexy", "request_code")
         headers = {"X-Forwarded-For": f"198.51.100.{number}"}
         statuses.append(client.request(**request, headers=headers).status_code)
-    assert statuses == [200] * 5 + [429]
+    assert statuses == [200] * 6, "past a recipient's quota the last code stays good"
     addresses = {row.key for row in RateCounter.select() if "recovery-address" in row.key}
     assert len(addresses) == 1
     server, _ = two_workers
