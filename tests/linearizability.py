@@ -155,7 +155,9 @@ class Befriending(World):
         ]
         friends, applicants = reference.friends_of(me), reference.applicants_to(me)
         lists = zip(self.LISTS.values(), ([*map(_shown, friends)], [*map(_shown, applicants)], invites), strict=True)
-        return [{"ret": 0, "sum": len(rows), name: rows} for name, rows in lists], me in reference.projects[0].members
+        told = [{"ret": 0, "sum": len(rows), name: rows} for name, rows in lists]
+        told[1]["friends"] = told[1]["applications"]  # as existing clients read them
+        return told, me in reference.projects[0].members
 
 
 def _shown(name: str) -> dict[str, str]:
