@@ -73,6 +73,7 @@ def make_send(client: TestClient) -> Callable[..., Response]:
             parts["query"] |= door.signature(parts["query"]["action"])
         for name, value in parts["path"].items():
             path = path.replace(f"{{{name}}}", quote(str(value)))
+        parts["query"] |= changes.pop("query", {})
         headers = parts["header"] | {"cookie": urlencode(parts["cookie"])}
         if body := operation.declared.get("requestBody"):
             media_type = headers["content-type"] = next(iter(body["content"]))
@@ -128,6 +129,12 @@ def test_a_store_that_is_away_and_a_bug_are_told(
 @every_operation
 def test_a_body_that_is_too_large_is_told(send: Callable[..., Response], operation: Operation) -> None:
     _expect(send(operation, content=TOO_LARGE), 413, operation)
+
+
+@every_operation
+def test_a_url_and_headers_that_are_too_large_are_told(send: Callable[..., Response], operation: Operation) -> None:
+    _expect(send(operation, query={"left-over": "x" * 40_000}), 414, operation)
+    _expect(send(operation, headers={"x-left-over": "x" * 40_000}), 431, operation)
 
 
 @every_operation
