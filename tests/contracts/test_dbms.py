@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from models import clock
 from models.account import Account
+from models.db.database import database
 from models.session import Session
 
 DAY = 24 * 60 * 60
@@ -576,3 +577,16 @@ def test_a_store_that_is_away_is_told_with_a_time_to_come_again(
     response = client.get("/login", params={"username": "alice", "password": "correct horse"})
     assert_problem(response, 503)
     assert int(response.headers["retry-after"]) >= 1
+
+
+def test_nobody_and_a_malformed_request_confirm_nothing(client: TestClient, register: Callable[..., Account]) -> None:
+    root = register("root", "correct horse", email="root@example.com")
+    with database.atomic():
+        Account.update(admin=True).where(Account.id == root.id).execute()
+    token = client.get("/login", params={"username": "root", "password": "correct horse"}).json()["token"]
+    code = "Zr4u7x0QmYk1LwTbV9sHcE6nAaGd2PjR"
+    for method, body in (("POST", {"email": "root@example.com"}), ("PUT", {"email": "root@example.com", "code": code})):
+        for user, sent, status in (("999", body, 404), ("root", {}, 400)):
+            url = f"/user/{user}/email/confirmation"
+            answer = client.request(method, url, params={"token": token}, json=sent)
+            assert answer.status_code == status, answer.text
