@@ -128,7 +128,7 @@ class AccessLogMiddleware:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            del scope[REQUEST]  # each knows the other: only the garbage collector would find them, later and for 6 µs
+            del scope[REQUEST]  # each knows the other: only the garbage collector would find them, later
             self.access_log.end(request, begun)
 
 
