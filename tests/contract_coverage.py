@@ -14,8 +14,10 @@ from server.specs import FOLDER, load_contracts
 Pair = tuple[str, str, str | None, int, str | None]
 """Contract, operation, action, status, media type. No action: whatever was asked for. No media type: no body."""
 
-BEFORE_ROUTING = (404, 405, 414, 431)
-"""What a path of a contract answers where no operation is meant."""
+TOO_LONG = (414, 431)
+"""What is told before an operation is looked for: counted for all operations of a contract, which declare it."""
+BEFORE_ROUTING = (404, 405, *TOO_LONG, 503)
+"""What a path of a contract answers where no operation is meant; 503 where a proxy speaks that nobody told of."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def _count(seen: Seen, entry: dict[str, Any], test: str) -> None:
     if operation is None:
         if status not in BEFORE_ROUTING:
             seen.astray.add((contract, status, test))
-        return
+        if status not in TOO_LONG:
+            return
     for action in {None, entry["action"] if status == 200 else None}:
         pair = contract, operation, action, status, entry["media_type"]
         seen.times[pair] += 1
@@ -146,7 +149,7 @@ def compare(specs: dict[str, dict[str, Declared]], seen: Seen) -> tuple[list[dic
             pairs |= _action_pairs(stem, name, declared, seen)
             for pair, line in pairs.items():
                 rows.append(_row(pair, line, seen))
-                if not seen.times[pair]:
+                if not seen.times[_noted(pair)]:
                     faults.append(f"{_place(stem, line)}: {_words(pair)} is declared and was never answered")
             known = {pair for pair in seen.times if pair[:3] == (stem, name, None)}
             faults += [
@@ -154,7 +157,7 @@ def compare(specs: dict[str, dict[str, Declared]], seen: Seen) -> tuple[list[dic
                 for pair in sorted(known - pairs.keys(), key=str)
             ]
     for (stem, operation, breach), test in seen.breaches.items():
-        line = specs[stem][operation].line if operation else 1
+        line = specs[stem][operation].line if operation in specs.get(stem, {}) else 1
         faults.append(f"{_place(stem, line)}: {operation} would have broken the spec: {breach} ({test})")
     faults += [f"{_place(stem, 1)}: {status} for no operation ({test})" for stem, status, test in sorted(seen.astray)]
     return rows, faults
@@ -170,6 +173,12 @@ def _action_pairs(stem: str, name: str, declared: Declared, seen: Seen) -> dict[
     return pairs
 
 
+def _noted(pair: Pair) -> Pair:
+    """Return what a declared pair is noted as."""
+    contract, _, _, status, media_type = pair
+    return (contract, None, None, status, media_type) if status in TOO_LONG else pair
+
+
 def _row(pair: Pair, line: int, seen: Seen) -> dict[str, Any]:
     contract, operation, action, status, media_type = pair
     return {
@@ -178,8 +187,8 @@ def _row(pair: Pair, line: int, seen: Seen) -> dict[str, Any]:
         "action": action,
         "status": status,
         "media_type": media_type,
-        "count": seen.times[pair],
-        "example": seen.example.get(pair),
+        "count": seen.times[_noted(pair)],
+        "example": seen.example.get(_noted(pair)),
         "line": line,
     }
 

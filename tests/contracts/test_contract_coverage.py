@@ -90,6 +90,13 @@ def test_what_is_missing_and_what_is_too_much_is_a_fault_with_its_line(answers: 
     assert compare(SPEC, read_answers(_lines(*answers)))[1] == [fault]
 
 
+def test_what_is_too_long_to_be_routed_counts_for_all_operations() -> None:
+    spec = {"demo": {name: Declared(3, {(414, "application/json"): 7}, {}) for name in ("act", "rest")}}
+    rows, faults = compare(spec, read_answers(_lines((None, None, 414, "application/json", None))))
+    assert faults == []
+    assert [row["count"] for row in rows] == [1, 1]
+
+
 def test_a_contract_that_is_broken_on_purpose_is_no_fault() -> None:
     lines = _lines(SUNG, SILENT, GONE)
     lines.append(json.dumps({"test": "tests/test_demo.py::test_worst", "breaks_contract": True}))

@@ -80,6 +80,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
 }
 
 
+@pytest.mark.breaks_contract
 @pytest.mark.parametrize(("change", "proof", "told"), BROKEN.values(), ids=BROKEN)
 def test_a_contract_that_is_broken_is_found_out(
     tmp_path: Path, change: Callable[[Path], object], proof: str, told: str

@@ -20,11 +20,12 @@ from models.account import Account
 from models.db.database import connect, database, run_transaction
 from models.known_address import KnownAddress
 from models.rate_counter import RateCounter
+from models.session import Session
 from server.contract.request import Request
 from server.limits import device_cookie
 from server.settings import read
 from tests.conftest import CHEAP, Served
-from tests.limited import INDEXY, RIGHT, WRONG, Limited, World, declared, forget_counts, set_counts, throttled
+from tests.limited import INDEXY, RIGHT, TOKEN, WRONG, Limited, World, declared, forget_counts, set_counts, throttled
 
 ALL_LIMITS = list(declared())
 LIMITS = [limit for limit in ALL_LIMITS if limit.refuses]
@@ -141,6 +142,15 @@ def test_who_was_refused_is_told_when_to_come_again_and_may_then(
     assert not throttled(send())
     counted = RateCounter.get(RateCounter.key.startswith(f"limit/{limit.name}/"), RateCounter.expires > clock.now())
     assert counted.count == (limit.limit + 1 if limit.wait else 1)
+
+
+def test_who_logs_out_too_often_is_refused_and_stays_logged_in(client: TestClient, world: World) -> None:
+    assert client.get("/logout", params={"token": TOKEN}).status_code == 204
+    other = TOKEN.swapcase()
+    run_transaction(lambda: Session.open(world.alice, "dbms", other))
+    set_counts("changes", 600)
+    assert client.get("/logout", params={"token": other}).status_code == 429
+    assert Session.find("dbms", other).account == world.alice
 
 
 @pytest.mark.parametrize(

@@ -93,5 +93,5 @@ def test_the_five_minutes_come_out_as_they_should(serve: Callable[..., Served], 
         {"ret": 0, "msg": "修改成功"},
         {"success": True, "payload": 1},
         {"success": True, "payload": {"count": 1, "rows": [USER]}},
-        {"code": "request_param_err", "message": 'body: "password" is a required property', "data": None},
+        {"code": "request_param_err", "message": "缺少password", "data": None},
     ]
