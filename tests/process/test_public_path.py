@@ -19,9 +19,10 @@ from playwright.sync_api import Browser, Page
 
 from models.access_key import AccessKey
 from models.db.database import connect, database, transaction
+from models.settings import apply
 from server.__main__ import check_public_path
 from server.settings import SettingError, read
-from tests.conftest import Served
+from tests.conftest import CHEAP, Served
 from tests.process.test_explorer import ACCESSKEY, ALICE, WIDE, Explorer, browser
 from tests.proxies import Proxy, free_port, run_proxy, wait_for
 
@@ -50,6 +51,7 @@ def proxied(
         ROLLBOOK_POLICY="documented",
         ROLLBOOK_PUBLIC_URL=f"https://127.0.0.1:{port}{PATH}/",
     )
+    apply(read(CHEAP | {"ROLLBOOK_DATA": str(server.data)}))  # an access key is kept under the server's own key
     with run_proxy("nginx", tmp_path, server.url, port=port, path=PATH, strips=request.param) as proxy:
         yield server, proxy
 
