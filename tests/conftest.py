@@ -98,6 +98,11 @@ class Served:
         """Return what the server has written."""
         return self.output.read_text()
 
+    def open_store(self) -> None:
+        """Point the directory at the server's store, under the server's own key, by which access keys are encrypted."""
+        directory_settings.apply(read(CHEAP | {"ROLLBOOK_DATA": str(self.data)}))
+        connect(self.store)
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the server and return its exit code."""
         if self.process.poll() is None:

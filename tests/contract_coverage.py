@@ -148,8 +148,9 @@ def compare(specs: dict[str, dict[str, Declared]], seen: Seen) -> tuple[list[dic
             pairs = {(stem, name, None, *answer): line for answer, line in declared.answers.items()}
             pairs |= _action_pairs(stem, name, declared, seen)
             for pair, line in pairs.items():
-                rows.append(_row(pair, line, seen))
-                if not seen.times[_noted(pair)]:
+                row = _row(pair, line, seen)
+                rows.append(row)
+                if not row["count"]:
                     faults.append(f"{_place(stem, line)}: {_words(pair)} is declared and was never answered")
             known = {pair for pair in seen.times if pair[:3] == (stem, name, None)}
             faults += [
@@ -173,22 +174,17 @@ def _action_pairs(stem: str, name: str, declared: Declared, seen: Seen) -> dict[
     return pairs
 
 
-def _noted(pair: Pair) -> Pair:
-    """Return what a declared pair is noted as."""
-    contract, _, _, status, media_type = pair
-    return (contract, None, None, status, media_type) if status in TOO_LONG else pair
-
-
 def _row(pair: Pair, line: int, seen: Seen) -> dict[str, Any]:
     contract, operation, action, status, media_type = pair
+    noted = (contract, None, None, status, media_type) if status in TOO_LONG else pair
     return {
         "contract": contract,
         "operation": operation,
         "action": action,
         "status": status,
         "media_type": media_type,
-        "count": seen.times[_noted(pair)],
-        "example": seen.example.get(_noted(pair)),
+        "count": seen.times[noted],
+        "example": seen.example.get(noted),
         "line": line,
     }
 

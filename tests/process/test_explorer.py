@@ -12,11 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Download, Locator, Page
 
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import connect, database, transaction
+from models.db.database import database, transaction
 from models.project import Project
-from models.settings import apply
-from server.settings import read
-from tests.conftest import CHEAP, Served
+from tests.conftest import Served
 
 pytestmark = pytest.mark.once("a browser sees no store")
 
@@ -154,8 +152,7 @@ def explorer(browser: Browser, serve: Callable[..., Served], policy: str) -> Ite
 @pytest.fixture
 def store(explorer: Explorer) -> Iterator[None]:
     """The store of the server, in which an access key is known."""
-    apply(read(CHEAP | {"ROLLBOOK_DATA": str(explorer.server.data)}))  # a key is kept under the server's own key
-    connect(explorer.server.store)
+    explorer.server.open_store()
     with transaction():
         AccessKey.create("explorer", ACCESSKEY)
     yield

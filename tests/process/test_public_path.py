@@ -18,11 +18,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from models.access_key import AccessKey
-from models.db.database import connect, database, transaction
-from models.settings import apply
+from models.db.database import database, transaction
 from server.__main__ import check_public_path
 from server.settings import SettingError, read
-from tests.conftest import CHEAP, Served
+from tests.conftest import Served
 from tests.process.test_explorer import ACCESSKEY, ALICE, WIDE, Explorer, browser
 from tests.proxies import Proxy, free_port, run_proxy, wait_for
 
@@ -51,7 +50,6 @@ def proxied(
         ROLLBOOK_POLICY="documented",
         ROLLBOOK_PUBLIC_URL=f"https://127.0.0.1:{port}{PATH}/",
     )
-    apply(read(CHEAP | {"ROLLBOOK_DATA": str(server.data)}))  # an access key is kept under the server's own key
     with run_proxy("nginx", tmp_path, server.url, port=port, path=PATH, strips=request.param) as proxy:
         yield server, proxy
 
@@ -73,7 +71,7 @@ def explorer(browser: Browser, proxied: tuple[Served, Proxy]) -> Iterator[Below]
 
 def test_all_that_people_use_works_below_a_path(explorer: Below) -> None:
     page, url = explorer.page, explorer.url
-    connect(explorer.server.store)
+    explorer.server.open_store()
     with transaction():
         AccessKey.create("explorer", ACCESSKEY)
     database.close()
@@ -117,7 +115,7 @@ def mailed_link(data: Path) -> str:
 
 def test_a_signature_holds_over_the_documents_path_and_over_that_of_the_url(proxied: tuple[Served, Proxy]) -> None:
     server, proxy = proxied
-    connect(server.store)
+    server.open_store()
     with transaction():
         AccessKey.create("explorer", ACCESSKEY)
     database.close()

@@ -17,11 +17,9 @@ from playwright.sync_api import Route, sync_playwright
 
 from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import connect, database, transaction
+from models.db.database import database, transaction
 from models.project import Project
-from models.settings import apply
-from server.settings import read
-from tests.conftest import CHEAP, ROOT, Served
+from tests.conftest import ROOT, Served
 from tests.process.test_explorer import CHROMIUMS, FLAGS
 
 pytestmark = pytest.mark.once("clients see no store")
@@ -46,8 +44,7 @@ def program(name: str) -> str:
 def habitat(serve: Callable[..., Served]) -> Iterator[dict[str, str]]:
     """What a client is told of a server of its own: its address, an access key, a project of `owner`."""
     server = serve(ROLLBOOK_POLICY="documented", ROLLBOOK_RATE_LIMITS="1")
-    apply(read(CHEAP | {"ROLLBOOK_DATA": str(server.data)}))  # an access key is kept under the server's own key
-    connect(server.store)
+    server.open_store()
     with transaction():
         AccessKey.create("zoo", "rollbook-example-key")
         owner = Account.register("owner", "correct horse")

@@ -23,8 +23,7 @@ from models.rate_counter import RateCounter
 from models.session import Session
 from server.contract.request import Request
 from server.limits import device_cookie
-from server.settings import read
-from tests.conftest import CHEAP, Served
+from tests.conftest import Served
 from tests.limited import INDEXY, RIGHT, TOKEN, WRONG, Limited, World, declared, forget_counts, set_counts, throttled
 
 ALL_LIMITS = list(declared())
@@ -68,8 +67,7 @@ def two_workers(
     folder = tmp_path_factory.mktemp("limits")
     settings = {"ROLLBOOK_RATE_LIMITS": "1", "ROLLBOOK_WORKERS": "2", "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1"}
     server = Served(folder / "data", settings | new_store())
-    connect(server.store)
-    directory_settings.apply(read({**CHEAP, "ROLLBOOK_DATA": str(folder / "data")}))  # the key that the server has
+    server.open_store()
     yield server, World()
     server.end(signal.SIGKILL)
     database.close()
