@@ -98,7 +98,9 @@ class BadRequest(ProtocolError):
 
     def __init__(self, fault: Fault | None = None) -> None:
         text = str(fault or "")
-        super().__init__(text and f"{text[0].upper()}{text[1:]}." if fault and not fault.field else text and f"{text}.")
+        if fault and not fault.field:  # no name of a field, which is as the client sent it
+            text = text[0].upper() + text[1:]
+        super().__init__(text and f"{text}.")
         self.fault = fault
 
 
