@@ -86,6 +86,8 @@ class Request:
     """Why a credential was not accepted, where the operation can do without."""
     arguments: Mapping[str, Any] | None = None
     """What the request asks for, once that was found to fit the spec."""
+    members: Mapping[str, Any] | None = None
+    """The members of its body among them, in the schema's types."""
     action: str | None = None
     """The act among them; empty where there is none, None until the request was found to fit."""
     limit: str | None = None

@@ -27,13 +27,13 @@ def argument_reader(operation: AbstractOperation, of: str, acts: Collection[str]
     if any(one["name"] == of for one in operation.parameters):
         return _parameter_reader(operation, of, acts)
     steps = [step.replace("~1", "/").replace("~0", "~") for step in of.removeprefix("/").split("/")]
-    read = read_body_by(operation, lambda schema: compile_pointer(schema, steps))
+    schemas = list(_body_schemas(operation).values())
+    read = compile_pointer(schemas[0], steps) if schemas else None
     if read is None:
         raise ValueError(f"the request declares no {of}")
-    schemas = _body_schemas(operation).values()
     if not operation.request_body.get("required") or not all(is_required(one, steps, acts) for one in schemas):
         raise ValueError(f"{of} may be left out of a request; required is expected")
-    return read
+    return lambda request: read(request.members)  # as the handler sees them: a name that came as a number is a name
 
 
 def account_members(operation: AbstractOperation) -> Iterator[tuple[str, str]]:

@@ -123,6 +123,7 @@ class RequestValidationAPI(LayerAPI, connexion.RequestValidationAPI):
             if query_as_body:
                 _take_query_as_body(request)
             arguments = {name: value(request) for name, value in readers}
+            request.members = arguments.get("body")
             request.action = ""
             if action:
                 request.action = action.of(arguments)

@@ -10,11 +10,13 @@ from starlette.testclient import TestClient
 from models import clock
 from models.account import Account
 from models.db.database import run_transaction
+from models.known_address import KnownAddress
 from models.outbox import CHANGED, CLAIMED, MOST_A_DAY, OutboxMessage
 from models.rate_counter import Growth, RateCounter
 from scripts.tools.lockout.simulation import Simulation, all_accounts, one_account
+from server.contract.request import Request
 from server.limits import device_cookie
-from tests.limited import EMAIL, INDEXY, RIGHT, TOKEN, World, set_counts, throttled
+from tests.limited import EMAIL, INDEXY, RIGHT, TOKEN, WRONG, World, set_counts, throttled
 
 NOW = int(time.time())
 NUMBER = "13345587000"
@@ -126,6 +128,34 @@ def test_an_own_account_gives_no_further_tries_at_another(
         answers += guess(mallory, world, 1)
         mallory.request(**world.request("dbms", "log_in", "taken", RIGHT))
     assert answers == [401] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize(("stem", "member"), [("sso", "username"), ("annotation", "user_id"), ("indexy", "username")])
+def test_a_name_that_comes_as_a_number_is_a_name(
+    at: Callable[[str], TestClient], world: World, now: Callable[[int], None], stem: str, member: str
+) -> None:
+    """Old clients send `{"username": 10001}`: no id, and one name has one count (alfresco-repository#51)."""
+
+    def log_in(client: TestClient, username: object, password: str) -> Any:
+        request = world.request(stem, "log_in")
+        request.pop("data", None)
+        client.cookies.clear()
+        return client.request(**request | {"json": {member: username, "password": password}})
+
+    number = world.alice.id
+    namesake = run_transaction(lambda: Account.register(str(number), RIGHT))
+    owner, stranger = at("203.0.113.1"), at("198.51.100.9")
+    assert log_in(owner, number, RIGHT).status_code == 200
+    assert [place.account_id for place in KnownAddress.select()] == [namesake.id]
+    if stem != "sso":
+        cookie = f"{device_cookie.COOKIE}={owner.cookies[device_cookie.COOKIE]}"
+        request = Request({"headers": [(b"cookie", cookie.encode())]})
+        assert device_cookie.read(request, namesake.id)
+        assert device_cookie.read(request, world.alice.id) is None
+    for username in (str(number), number, f" {number} ", number) * 3:
+        answer = log_in(stranger, username, WRONG)
+    assert throttled(answer)
+    assert guess(at("198.51.100.77"), world, 1) == [401], "alice was not guessed at"
 
 
 def test_a_name_that_is_empty_or_unknown_locks_nobody(at: Callable[[str], TestClient], world: World) -> None:
