@@ -42,7 +42,7 @@ from tests.postgres import PostgresServer
 
 load_contracts()  # models know of sessions what contracts say
 
-STORE = os.environ.pop("ROLLBOOK_TEST_STORE", "sqlite")
+STORE = os.environ.get("TEST_STORE", "sqlite")
 """Engine under the directory: `sqlite`, or `postgresql` for those tests alone that touch the store."""
 
 ROOT = Path(__file__).parents[1]
@@ -114,16 +114,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let scripts/fuzz take more steps than the suite does, and leave out what starts processes."""
     parser.addoption("--fast", action="store_true", help="only what starts no process: no server, browser, database")
     parser.addoption(
+        "--evidence", type=Path, metavar="FOLDER", help="where to leave, and to find, what looks_back sees"
+    )
+    parser.addoption(
         "--steps", type=int, default=110, help="steps of the state machine under each policy (default: 110)"
     )
     parser.addoption("--seed", type=int, default=1, help="the same seed takes the same steps (default: 1)")
     parser.addoption("--shrink", action="store_true", help="look for the fewest steps that go wrong, for some minutes")
-
-
-LAST = ["test_queries", "test_contract_coverage"]
-"""Tests that look back on all others."""
-WHOLE = pytest.StashKey[bool]()
-"""Whether all tests were asked for, and not some of them."""
 
 
 def runs_on_both(item: pytest.Item) -> bool:
@@ -144,21 +141,14 @@ def refuse_process(event: str, _: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the first engine what runs once; run what looks back on all other tests after them."""
-    asked = config.option
-    narrowed = (
-        asked.fast or asked.keyword or asked.markexpr or asked.deselect or getattr(asked, "lf", False)
-    )  # a plugin's option
-    files = {item.path for item in items}
-    config.stash[WHOLE] = not narrowed and files == set(Path(__file__).parent.rglob("test_*.py"))
-    if asked.fast:
+    """Leave out what starts a process, if only the fast part is asked for, and to the first engine what runs once."""
+    if config.option.fast:
         config.hook.pytest_deselected(items=[item for item in items if starts_process(item)])
         items[:] = [item for item in items if not starts_process(item)]
         sys.addaudithook(refuse_process)
     if STORE != "sqlite":
         config.hook.pytest_deselected(items=[item for item in items if not runs_on_both(item)])
         items[:] = filter(runs_on_both, items)
-    items.sort(key=lambda item: LAST.index(item.path.stem) if item.path.stem in LAST else -1)
 
 
 OUTCOMES: dict[str, str] = {}
@@ -167,26 +157,41 @@ OUTCOMES: dict[str, str] = {}
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note how a test came out that shows a requirement; of many runs of one, the worst counts."""
+    """Say in the report of a test that it shows a requirement."""
     report = yield
-    if item.get_closest_marker(requirements.MARKER) and (report.failed or (report.passed and report.when == "call")):
-        test = f"{item.path.name}::{item.originalname}"  # type: ignore[attr-defined]  # functions have it
-        if OUTCOMES.get(test) != "failed":
-            OUTCOMES[test] = report.outcome
+    if item.get_closest_marker(requirements.MARKER):
+        name: str = item.originalname  # type: ignore[attr-defined]  # functions have it
+        report.user_properties.append((requirements.MARKER, f"{item.path.name}::{name}"))
     return report
 
 
-def pytest_sessionfinish() -> None:
-    """Leave for the documentation what requirements were shown."""
-    if OUTCOMES and STORE == "sqlite":  # the second pass runs beside the first
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note how a test came out that shows a requirement, whichever process ran it; of many runs, the worst counts."""
+    test = dict(report.user_properties).get(requirements.MARKER)
+    if test and (report.failed or (report.passed and report.when == "call")) and OUTCOMES.get(test) != "failed":
+        OUTCOMES[test] = report.outcome
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave for the documentation what requirements were shown, once for all processes of the first pass."""
+    if OUTCOMES and STORE == "sqlite" and not hasattr(session.config, "workerinput"):
         requirements.note(OUTCOMES)
 
 
 @pytest.fixture(scope="session")
-def whole_suite(pytestconfig: pytest.Config) -> None:
-    """Skip what looks back on the whole suite, where only a part of it runs."""
-    if not pytestconfig.stash[WHOLE]:
-        pytest.skip("looks back on the whole suite, of which only a part runs")
+def evidence(pytestconfig: pytest.Config) -> Path:
+    """What the whole suite left, for the tests that look back on it; scripts/test runs them after it."""
+    if (folder := pytestconfig.option.evidence) is None:
+        pytest.skip("looks back on the whole suite: scripts/test runs it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def left(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Says in which file this process leaves what it saw: `left("answers")`."""
+    folder = pytestconfig.option.evidence or tmp_path_factory.mktemp("evidence")
+    folder.mkdir(parents=True, exist_ok=True)
+    return lambda kind: folder / f"{kind}.{os.environ.get('PYTEST_XDIST_WORKER', 'main')}.jsonl"
 
 
 TOUCHED: set[object] = set()
@@ -219,9 +224,9 @@ def _engine_is_chosen(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def contract_coverage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file in which every server of the suite, in this process or not, notes what it answers."""
-    file = tmp_path_factory.mktemp("contract_coverage") / "contract_coverage.jsonl"
+def contract_coverage(left: Callable[[str], Path]) -> Iterator[Path]:
+    """The file in which every server that this process starts, or is, notes what it answers."""
+    file = left("answers").resolve()
     file.touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(coverage_tool.FILE, str(file))
@@ -237,8 +242,8 @@ def _test_in_ledger(contract_coverage: Path, request: pytest.FixtureRequest) -> 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def statements() -> Iterator[set[str]]:
-    """The text of every statement that the server runs in this process."""
+def _statements(left: Callable[[str], Path]) -> Iterator[None]:
+    """Leave the text of every statement that the server runs in this process."""
     seen: set[str] = set()
     serving = threading.local()
     kind: Any = {"sqlite": Sqlite, "postgresql": Postgres}[STORE]
@@ -262,7 +267,9 @@ def statements() -> Iterator[set[str]]:
         patch.setattr(kind, "execute_sql", execute_and_note)
         for module in ("models.db.database", "server.jobs.cleanup"):
             patch.setattr(f"{module}.transaction", serve_in_unit)
-        yield seen
+        yield
+    with left("statements").open("a") as file:
+        file.writelines(json.dumps(statement) + "\n" for statement in sorted(seen))
 
 
 @pytest.fixture(scope="session")

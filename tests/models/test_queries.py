@@ -1,6 +1,7 @@
 """Every statement that the whole suite made the server run finds its rows by an index."""
 
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,8 +87,10 @@ def _words(step: dict[str, Any]) -> str:
 SCANS = {"sqlite": _scans_of_sqlite, "postgresql": _scans_of_postgresql}
 
 
-@pytest.mark.usefixtures("plan", "whole_suite")
-def test_every_statement_uses_an_index(engine: str, statements: set[str]) -> None:
+@pytest.mark.looks_back
+@pytest.mark.usefixtures("plan")
+def test_every_statement_uses_an_index(engine: str, evidence: Path) -> None:
+    statements = {json.loads(line) for file in evidence.glob("statements.*") for line in file.open()}
     checked = [statement for statement in statements if not _is_exception(statement)]
     assert len(checked) > 40
     scans = [(step, statement) for statement in sorted(checked) for step in SCANS[engine](statement)]
