@@ -38,18 +38,31 @@ PROBLEM = {
 
 
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
+ABSOLUTE = re.compile(rb"https?://([^/?]+)", re.IGNORECASE)
+HOST = re.compile(rb"([\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?", re.ASCII)
 
 
 class Parser(PythonProtocol):
-    """gunicorn's parser, for clients that put Chinese into a URL as it is, as PHP's curl does."""
+    """gunicorn's parser, for clients that put Chinese into a URL as it is (PHP's curl), or a whole URL there.
+
+    host: what the line names, which then counts and not the header (RFC 9112 section 3.2.2).
+    """
+
+    path: bytes
+    host: bytes | None = None
 
     def _parse_request_line(self) -> bool:
-        """Read the line as if what is not ASCII in it were percent-encoded."""
+        """Read the line as if what is not ASCII in it were percent-encoded, and the URL only its path."""
         end = self._buffer.find(b"\r\n")
         if end > 0 and not self._buffer[:end].isascii():
             self._buffer[:end] = NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], bytes(self._buffer[:end]))
             self._scan_from = 0
         whole: bool = super()._parse_request_line()
+        absolute = ABSOLUTE.match(self.path) if whole else None
+        self.host = absolute and absolute[1]
+        if absolute:
+            target = self.path[absolute.end() :]
+            self.path = target if target.startswith(b"/") else b"/" + target
         return whole
 
 
@@ -103,14 +116,31 @@ class Connection(ASGIProtocol):
 
     def _on_headers_complete(self) -> bool:
         skip: bool = super()._on_headers_complete()
+        request = self._current_request
+        host = dict(request.headers_bytes).get(b"host")
+        if host is None and request.version >= (1, 1):
+            return self._refuse(400)  # RFC 9112 section 3.2
+        named: bytes | None = self._callback_parser.host
+        if named is not None:
+            host = named
+            request.headers_bytes = [
+                *((name, _) for name, _ in request.headers_bytes if name != b"host"),
+                (b"host", host),
+            ]
+        if host is not None and not HOST.fullmatch(host):
+            return self._refuse(400)
         if not self.met:
             self.met = True
-            host = dict(self._current_request.headers_bytes).get(b"host")
             if host is not None and not self.worker.is_own_host(host.decode("latin-1")):
                 self.log.warning("421: %s", DETAILS[421])
-                self._send_error_response(421, "")
-                self._close_transport()
+                return self._refuse(421)
         return skip
+
+    def _refuse(self, status: int) -> bool:
+        """Refuse a request of which nothing more is read."""
+        self._send_error_response(status, "")
+        self._close_transport()
+        return False
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Any:
         """Tell the application of scheme and path as the client means them, not as the proxy has them."""

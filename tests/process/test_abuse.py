@@ -234,7 +234,7 @@ def test_more_connections_than_there_is_room_for_are_turned_away_and_room_comes_
     assert answers[-1] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", "a@b@"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example"])
 def test_a_name_that_is_not_this_servers_finds_nobody_on_loopback(server: Served, host: str) -> None:
     users = f"{server.url}/indexy-api/api/v1/users"
     answer = httpx2.get(users, headers={"host": host})

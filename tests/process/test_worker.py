@@ -97,6 +97,49 @@ def test_chinese_as_typed_in_a_url_is_read_as_if_it_were_encoded(server: Served,
     assert exchange(server, b"GET /login?username=\xff HTTP/1.1\r\nHost: localhost\r\n" + CLOSE).split()[1] == b"400"
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://127.0.0.1:8000/v1/auth/", b"200"),
+        (b"HTTPS://localhost/v1/auth?x=http://evil.example/", b"200"),
+        (b"http://localhost/user/TestUser?token=1", b"401"),
+        (b"http://localhost", b"307"),
+        (b"http://localhost?a=b", b"307"),
+        (b"http://evil.example/v1/auth", b"421"),
+        (b"http://user:secret@localhost/v1/auth", b"400"),
+        (b"http:///v1/auth", b"404"),
+        (b"ftp://localhost/v1/auth", b"404"),
+    ],
+)
+def test_a_whole_url_in_the_request_line_is_read_as_its_path(server: Served, target: bytes, status: bytes) -> None:
+    """cpython#132741, zoxy-io/zoxy#233: a JVM with `http.proxyHost` and old caches send it; RFC 9112 section 3.2.2."""
+    answer = exchange(server, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n" + CLOSE)
+    assert answer.split()[1] == status, answer
+
+
+def test_the_host_of_the_url_counts_and_not_the_header(server: Served) -> None:
+    """RFC 9112 section 3.2.2; whether a page is of the same site is told by it."""
+    head = b"POST http://localhost/user/signin HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n"
+    for origin, status in ((b"http://localhost", b"200"), (b"http://evil.example", b"403")):
+        assert exchange(server, head + b"Origin: " + origin + b"\r\n" + CLOSE).split()[1] == status
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"", *(b"Host: %s\r\n" % name for name in (b"local host", b"localhost/", b"localhost:x", b"[::1", b"a@b@"))],
+)
+@pytest.mark.parametrize("target", [b"/v1/auth", b"http://localhost/v1/auth"])
+def test_who_names_no_host_is_refused(server: Served, host: bytes, target: bytes) -> None:
+    """nodejs/node#39033, golang/go#13624: HTTP/1.1 demands the header (RFC 9112 section 3.2), HTTP/1.0 does not."""
+    head = b"GET " + target + b" HTTP/1.%d\r\n" + host + CLOSE
+    is_named = target != b"/v1/auth" and host
+    assert exchange(server, head.replace(b"%d", b"1")).split()[1] == (b"200" if is_named else b"400")
+    assert exchange(server, head.replace(b"%d", b"0")).split()[1] == (b"400" if host and not is_named else b"200")
+    first = b"GET /v1/auth HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    if not host:
+        assert b" 400 " in exchange(server, first + head.replace(b"%d", b"1"))
+
+
 @pytest.mark.parametrize("line", [b"HEAD / HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"NONSENSE\r\n\r\n"])
 def test_what_cannot_be_read_is_answered(server: Served, line: bytes) -> None:
     head, _, body = exchange(server, line).partition(b"\r\n\r\n")
