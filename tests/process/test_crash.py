@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 @pytest.mark.once("starts either engine itself")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_what_was_acknowledged_outlives_whatever_is_killed(tmp_path: Path, engine: str) -> None:
-    output = tmp_path / "torture.json"
+    output = tmp_path / "crash.json"
     options = ["--kills", "2", "--writers", "2", "--pause", "0.05", "--seed", "12"]
     command = ["-m", "scripts.tools.crash", "--engine", engine, *options, "--output", output]
     ran = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -22,7 +22,7 @@ from scripts.tools.bench.process import ROOT
 from scripts.tools.crash.cluster import ClusterTown
 from scripts.tools.crash.inspection import Inspector, broken_audit, broken_invariants, miscarried
 from scripts.tools.crash.journal import Journal
-from scripts.tools.crash.town import PostgresTown, TortureError, Town, standing
+from scripts.tools.crash.town import CrashError, PostgresTown, Town, standing
 from scripts.tools.crash.writers import Doors, Roving, Writer, mobile_of
 from tests.clients import Signed
 
@@ -41,21 +41,21 @@ def main(
     writers: Annotated[int, typer.Option(min=1, help="Clients that write at the same time.")] = 6,
     pause: Annotated[float, typer.Option(min=0, help="Seconds that a client waits between two acts.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed kills the same in the same order.")] = 1,
-    output: Annotated[Path, typer.Option(help="Where the JSON goes.")] = BUILD / "torture.json",
+    output: Annotated[Path, typer.Option(help="Where the JSON goes.")] = BUILD / "crash.json",
 ) -> None:
     """Kill processes under load; look for every write that was acknowledged, and for what is half done."""
     names = engine or list(TOWNS)
     if unknown := set(names) - TOWNS.keys():
-        sys.exit(f"torture: no engine {min(unknown)!r}; there are {', '.join(TOWNS)}")
-    runs = [torture(TOWNS[name], output.parent / "torture" / name, kills, writers, pause, seed) for name in names]
+        sys.exit(f"crash: no engine {min(unknown)!r}; there are {', '.join(TOWNS)}")
+    runs = [crash(TOWNS[name], output.parent / "crash" / name, kills, writers, pause, seed) for name in names]
     print(show(runs))
-    report = {"machine": machine(), "command": f"./scripts/torture {' '.join(sys.argv[1:])}".strip(), "runs": runs}
+    report = {"machine": machine(), "command": f"./scripts/crash {' '.join(sys.argv[1:])}".strip(), "runs": runs}
     output.write_text(json.dumps(report, ensure_ascii=False, indent=1))
     print(f"all numbers: {output}")
     sys.exit(1 if any(run["complaints"] for run in runs) else 0)
 
 
-def torture(kind: type[Town], folder: Path, kills: int, count: int, pause: float, seed: int) -> dict[str, Any]:
+def crash(kind: type[Town], folder: Path, kills: int, count: int, pause: float, seed: int) -> dict[str, Any]:
     """Let writers write, kill, compare; return what was counted. folder: for store, logs and journals."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -103,6 +103,7 @@ def torture(kind: type[Town], folder: Path, kills: int, count: int, pause: float
             "kills": len(killed),
             "killed": {what: killed.count(what) for what in sorted(set(killed))},
             **totals,
+            "unsequenced": town.left_unsequenced,
             "slowest_request": max(writer.doors.client.slowest for writer in writers),
             "slowest_healing": max(healing),
             "seconds": time.monotonic() - began,
@@ -119,7 +120,7 @@ def _settle(number: int, urls: list[str], accesskey: str, folder: Path, random: 
     writer = Writer(number, doors, Journal(folder / f"journal-{number}.jsonl"), random, "")
     owner = f"{writer.prefix}owner"
     if writer.register(owner) != owner:
-        raise TortureError(f"nobody can be registered: {writer.journal.complaints}")
+        raise CrashError(f"nobody can be registered: {writer.journal.complaints}")
 
     def found() -> str:
         account = Account.by_username(owner)
@@ -161,6 +162,7 @@ COLUMNS = {
     "lost": "lost",
     "half-done": "half-done",
     "wrong": "wrong answers",
+    "unsequenced": "events left outside the chain",
 }
 """What the table shows of a run, with its heads."""
 
@@ -184,5 +186,5 @@ def machine() -> str:
 if __name__ == "__main__":
     try:
         app()
-    except TortureError as error:
-        sys.exit(f"torture: {error}")
+    except CrashError as error:
+        sys.exit(f"crash: {error}")

@@ -17,8 +17,8 @@ import psycopg
 
 from scripts.tools.bench.process import ROOT
 from scripts.tools.crash.town import (
+    CrashError,
     Kill,
-    TortureError,
     Town,
     is_alive,
     kill,
@@ -93,7 +93,7 @@ class ClusterTown(Town):
         """Make the cluster, and in it an account and a database for Rollbook."""
         for program in ("etcd", "patroni"):
             if shutil.which(program) is None:
-                raise TortureError(f"{program} is missing: apt-get install etcd-server patroni postgresql")
+                raise CrashError(f"{program} is missing: apt-get install etcd-server patroni postgresql")
         self.base = Path(tempfile.mkdtemp(prefix="rollbook-cluster-"))
         self.account: dict[str, Any] = {}
         if os.getuid() == 0:
@@ -128,11 +128,14 @@ class ClusterTown(Town):
 
     def _ask(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements on the leader, and return what the last one gave."""
-        address = f"postgresql://postgres:{self.password}@{self.leader().host}/postgres?connect_timeout=2"
-        with psycopg.connect(address, autocommit=True) as connection:
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def _address(self, database: str) -> str:
+        """Return the address at which the owner speaks to the leader."""
+        return f"postgresql://postgres:{self.password}@{self.leader().host}/{database}?connect_timeout=2"
 
     # --- who leads ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +150,7 @@ class ClusterTown(Town):
         return {}
 
     def leader(self) -> Node:
-        """Return the machine that leads. Raises TortureError if none does for long."""
+        """Return the machine that leads. Raises CrashError if none does for long."""
         found: list[Node] = []
 
         def look() -> bool:
@@ -183,6 +186,8 @@ class ClusterTown(Town):
             "the leader's PostgreSQL": self._kill_leader(lambda node: kill_tree(node.postmaster)),
             "the leader's PostgreSQL ": self._kill_leader(lambda node: kill_tree(node.postmaster)),
             "the leader's Patroni": self._kill_leader(Node.kill_patroni),
+            "one of two sequencers at once": lambda random: self.kill_sequencer(self._address("rollbook"), random),
+            "all servers, between an act and the chain": self.kill_unsequenced,
             "a backend of the leader": lambda random: kill_backend(self.leader().postmaster, random),
             **servers,
         }
@@ -221,5 +226,5 @@ def _programs() -> Path:
     """Find PostgreSQL where Debian puts it."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
     if not found:
-        raise TortureError("PostgreSQL is missing: apt-get install postgresql")
+        raise CrashError("PostgreSQL is missing: apt-get install postgresql")
     return found[-1]

@@ -13,7 +13,10 @@ from random import Random
 from typing import Any
 
 import httpx2
+import psycopg
 
+from models.audit.lanes import PendingEvent
+from models.db.database import run_transaction
 from scripts.tools.bench.process import ROOT, free_port, plain_environment
 from server.settings import Settings
 from tests.postgres import PostgresServer
@@ -21,9 +24,11 @@ from tests.postgres import PostgresServer
 PATIENCE = 90
 CHEAP = {"ROLLBOOK_ARGON2_TIME_COST": "1", "ROLLBOOK_ARGON2_MEMORY_KIB": "8"}
 Kill = Callable[[Random], None]
+WAITING = "SELECT DISTINCT pid FROM pg_locks WHERE NOT granted"
+"""Who waits for a lock in PostgreSQL. Acts wait for nobody, so these are sequencers."""
 
 
-class TortureError(Exception):
+class CrashError(Exception):
     """Raised when what was killed does not come back."""
 
 
@@ -40,9 +45,9 @@ class Instance:
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """Return its master. Raises TortureError before it was started."""
+        """Return its master. Raises CrashError before it was started."""
         if self.started is None:
-            raise TortureError(f"{self.url} was not started")
+            raise CrashError(f"{self.url} was not started")
         return self.started
 
     def start(self) -> None:
@@ -92,6 +97,7 @@ class Town:
     """A store and the servers over it.
 
     settings: those of the servers, for whoever looks into the store. kills: what can be done to them, by name.
+    left_unsequenced: kills after which events were found that no living sequencer had put into the chain.
     """
 
     name = "sqlite"
@@ -99,6 +105,7 @@ class Town:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.left_unsequenced = 0
         key = secrets.token_hex(32)
         self.instances: list[Instance] = []
         try:
@@ -133,7 +140,27 @@ class Town:
             "a worker": somewhere("kill_worker"),
             "a master": somewhere("kill_master"),
             "a whole server": somewhere("kill_all"),
+            "all servers, between an act and the chain": self.kill_unsequenced,
         }
+
+    def kill_unsequenced(self, random: Random) -> None:
+        """Kill all servers at a moment at which events are in their lanes and not in the chain yet."""
+        wait_for(lambda: bool(unsequenced()), "nobody acts")
+        for instance in self.instances:
+            instance.kill_all(random)
+        self.left_unsequenced += bool(unsequenced())
+
+    def kill_sequencer(self, address: str, random: Random) -> None:
+        """Kill a server while both sequence: one has written the head and not yet the events, the other waits for it.
+
+        address: where the owner of a PostgreSQL speaks to it.
+        """
+        with psycopg.connect(address) as owner:
+            owner.execute("LOCK TABLE audit_event IN SHARE MODE")
+            wait_for(lambda: len(owner.execute(WAITING).fetchall()) > 1, "nobody sequences")
+            random.choice(self.instances).kill_all(random)
+            self.left_unsequenced += bool(unsequenced())
+            owner.rollback()
 
     def heal(self) -> None:
         """Bring back what does not come back by itself; return when all are ready."""
@@ -175,6 +202,7 @@ class PostgresTown(Town):
             "a backend of PostgreSQL": lambda random: kill_backend(self.postmaster, random),
             "all of PostgreSQL": lambda random: kill_tree(self.postmaster),
             "the postmaster": self.kill_postmaster,
+            "one of two sequencers at once": lambda random: self.kill_sequencer(self.server.url, random),
         }
 
     @property
@@ -197,6 +225,11 @@ class PostgresTown(Town):
     def stop_store(self) -> None:
         """End PostgreSQL."""
         self.server.remove()
+
+
+def unsequenced() -> int:
+    """Return how many events are in their lanes and not in the chain yet."""
+    return run_transaction(lambda: int(PendingEvent.select().count()))
 
 
 def postmaster_of(data: Path) -> int:
@@ -250,11 +283,11 @@ def _command(pid: int) -> str:
 
 
 def wait_for(condition: Callable[[], bool], complaint: str, seconds: float = PATIENCE) -> None:
-    """Wait until something is so. Raises TortureError."""
+    """Wait until something is so. Raises CrashError."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            raise TortureError(complaint)
+            raise CrashError(complaint)
         time.sleep(0.1)
 
 
