@@ -19,6 +19,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 SETTINGS = (ROOT / "scripts/tools/docs/pages/settings.md").read_text("utf-8")
 COMPUTED = {"database_url", "secret_key", "hash_concurrency", "datasvr"}
 """Settings whose default is computed or empty; their row tells it in words."""
+PAGES = sorted((ROOT / "scripts/tools/docs/pages").glob("*.md"))
+ROOMS = ("specs", "handlers", "models", "server", "deploy", "scripts", "tests")
 
 
 USER = {"id": 1, "username": "TestUser", "nickName": "穿林北腿蒋中正", "email": "user@xyz.com"}
@@ -55,10 +57,11 @@ def test_every_room_of_the_house_is_on_the_map() -> None:
     assert {room for room in rooms if not room.startswith(".")} == listed
 
 
-@pytest.mark.parametrize("script", ["serve", "test", "rollbook"])
-def test_every_script_that_is_named_is_there_and_can_be_run(script: str) -> None:
-    assert f"./scripts/{script}" in README
-    assert os.access(ROOT / "scripts" / script, os.X_OK)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_every_script_and_file_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(rf"`(?:\./)?((?:{'|'.join(ROOMS)})/[\w./-]*)", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert all(os.access(ROOT / name, os.X_OK) for name in named if re.fullmatch(r"scripts/\w+", name))
 
 
 @pytest.mark.once("the five minutes are on SQLite")
