@@ -43,6 +43,7 @@ CONTRACT = "annotation"
 COOKIE = "sessionid"
 COOKIE_LENGTH = 40
 PROJECT_NUMBER = re.compile("[0-9]{1,18}")
+TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 PIECE = 65_536
 """Bytes of an export that are sent at a time."""
 
@@ -301,12 +302,15 @@ def _project(number: str, member: Session) -> Project:
 
 
 def _attachment(filename: str, rows: Iterable[Body]) -> Reply:
-    """Return rows as a file in JSON, under a name that every client can write down (RFC 6266)."""
+    """Return rows as a file in JSON, under a name that every client can write down (RFC 6266).
+
+    As printed, `attachment;filename=` and the name; in quotation marks only where the name would be more than a token.
+    """
     filename = re.sub(r"[/\\]", "_", filename)
     plain = re.sub(r"[^ !#-$&-~]", "_", filename)
-    disposition = f'attachment; filename="{plain}"'
+    disposition = "attachment;filename=" + (plain if TOKEN.fullmatch(plain) else f'"{plain}"')
     if plain != filename:
-        disposition += f"; filename*=UTF-8''{quote(filename, safe='')}"
+        disposition += f";filename*=UTF-8''{quote(filename, safe='')}"
     headers = {"Content-Type": "application/octet-stream", "Content-Disposition": disposition}
     return _as_array(rows), 200, headers
 

@@ -2,7 +2,7 @@
 
 Left-overs, which the contract does not know, go no further: no check, limit, guard or hash ever sees one. A member that
 may be left out may be blank, `null` or `""`: it is then None, which says nothing at creation and takes away at update.
-A number and its digits are the same. Blanks around what is marked `x-trim` (names, addresses, numbers) are none.
+A number and its digits are the same. Spaces around what is marked `x-trim` (names, addresses, numbers) are dropped.
 """
 
 from collections.abc import Callable
@@ -88,4 +88,5 @@ class Member:
             value = str(value)
         if type(value) is not str:
             return value
-        return self.from_text(value.strip() if self.trims or self.type != "string" else value)
+        trimmed = value.strip() if self.trims or self.type != "string" else value
+        return self.from_text(trimmed or value)  # of nothing but spaces, it is not blank

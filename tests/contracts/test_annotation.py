@@ -531,20 +531,21 @@ def test_exports_are_files_in_json(zhangsan: TestClient, read: Read) -> None:
     for response, what in ((entities, "entities"), (relations, "relations"), (triads, "triads")):
         assert response.status_code == 200
         assert response.headers["content-type"] == "application/octet-stream"
-        assert response.headers["content-disposition"] == f'attachment; filename="Three Kingdoms_{what}.json"'
+        assert response.headers["content-disposition"] == f'attachment;filename="Three Kingdoms_{what}.json"'
     assert "刘备".encode() in entities.content
 
 
 @pytest.mark.parametrize(
     ("name", "disposition"),
     [
-        ("三国", "attachment; filename=\"___entities.json\"; filename*=UTF-8''%E4%B8%89%E5%9B%BD_entities.json"),
-        ('a"b', "attachment; filename=\"a_b_entities.json\"; filename*=UTF-8''a%22b_entities.json"),
-        ("50%", "attachment; filename=\"50__entities.json\"; filename*=UTF-8''50%25_entities.json"),
-        ("../a\\b", 'attachment; filename=".._a_b_entities.json"'),
+        ("三国", "attachment;filename=___entities.json;filename*=UTF-8''%E4%B8%89%E5%9B%BD_entities.json"),
+        ('a"b', "attachment;filename=a_b_entities.json;filename*=UTF-8''a%22b_entities.json"),
+        ("50%", "attachment;filename=50__entities.json;filename*=UTF-8''50%25_entities.json"),
+        ("../a\\b", "attachment;filename=.._a_b_entities.json"),
     ],
 )
 def test_the_name_of_the_file_survives_every_project_name(zhangsan: TestClient, name: str, disposition: str) -> None:
+    """As printed, `attachment;filename=`: clients take all that follows, quotation marks too (autopkg#633)."""
     asked = {"action": "get_entities_json", "id": str(make_project(name).id)}
     assert zhangsan.get("/user/other", params=asked).headers["content-disposition"] == disposition
 

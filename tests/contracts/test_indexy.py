@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Barrier
 from typing import Any
+from urllib.parse import quote
 
 import peewee
 import pytest
@@ -600,6 +601,15 @@ def test_a_bad_value_is_refused_and_nothing_changes(client: TestClient, full: in
         response = client.request(method, USERS + path.format(id=full), json=body)
         assert_fails(response, 400)
         assert "x" * 100 not in response.text, "what was sent is not told back"
+    assert everything() == before
+
+
+@pytest.mark.parametrize("spaces", [" ", "\u3000", " \t "])
+def test_spaces_are_not_blank_and_take_nothing_away(client: TestClient, full: int, spaces: str) -> None:
+    before = everything()
+    for field in ("username", "mobile", "email"):
+        assert_fails(client.put(f"{USERS}/{full}", json={field: spaces}), 400)
+    assert_fails(client.get(f"{USERS}?page={quote(spaces)}"), 400, "page必须是整数")
     assert everything() == before
 
 
