@@ -51,6 +51,11 @@ def unwrap(text: str) -> str:
     return ENCRYPTED.sub(lambda found: decrypt(found[1]) or "", text)
 
 
+def wrapped(text: str) -> list[str]:
+    """Return the secrets of a text, in order; those whose key is gone are left out."""
+    return list(filter(None, map(decrypt, ENCRYPTED.findall(text))))
+
+
 def renew(token: str) -> str:
     """Encrypt by the first key what any key has encrypted; what none can decrypt stays as it is."""
     try:

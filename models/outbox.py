@@ -1,7 +1,7 @@
 """The outbox: messages to people, written with the change that causes them, delivered afterwards."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
 import peewee
@@ -108,6 +108,11 @@ class OutboxMessage(Model):
                 message.attempts += 1
                 return message
         return None
+
+    @classmethod
+    def waiting(cls, after: int = 0) -> Iterator[Self]:
+        """Yield the messages to somebody that were not delivered, the newest first. after: those with a greater id."""
+        yield from cls.select().where(cls.delivered.is_null(), cls.id > after).order_by(cls.id.desc())
 
     @classmethod
     def depths(cls) -> dict[str, int]:

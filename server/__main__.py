@@ -1,5 +1,6 @@
 """Serve: bring the store up to date, then run gunicorn with its ASGI worker."""
 
+import argparse
 import gc
 import logging
 import sys
@@ -19,11 +20,12 @@ from server.connection.public_url import check_path
 from server.connection.worker import Worker
 from server.docs.pages import PATHS
 from server.settings import SettingError, Settings, read
-from server.specs import load_contracts
+from server.specs import Contract, load_contracts
 from server.telemetry.logs import GunicornLog, configure
 from server.telemetry.metrics_server import listen
 
 if TYPE_CHECKING:
+    from server.sandbox.start import Sandbox
     from server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rollbook")
@@ -90,9 +92,8 @@ def warn_of_openness(settings: Settings) -> None:
         )
 
 
-def check_public_path(settings: Settings) -> None:
+def check_public_path(settings: Settings, contracts: list[Contract]) -> None:
     """Hold the path of the public address against those of contracts and pages. Raises SettingError."""
-    contracts = load_contracts(settings)
     served = [contract.base_path + path for contract in contracts for path in contract.document["paths"]]
     try:
         check_path(settings.public_path, [*served, *PATHS])
@@ -100,18 +101,38 @@ def check_public_path(settings: Settings) -> None:
         raise SettingError(f"ROLLBOOK_PUBLIC_URL: {error}") from None
 
 
-def main(layers: Sequence[Layer] = ()) -> None:
+def main(layers: Sequence[Layer] = (), arguments: Sequence[str] = ()) -> None:
     """Serve until told to stop; a wrong setting ends with one line. layers: as of `create_app`."""
+    parser = argparse.ArgumentParser("serve", description="Serve all contracts; settings come from the environment.")
+    parser.add_argument("--sandbox", action="store_true", help="for who tests a client: a store to be thrown away")
+    parser.add_argument("--public", action="store_true", help="let others than this machine use the sandbox")
+    asked = parser.parse_args(arguments)
+    if asked.public and not asked.sandbox:
+        parser.error("--public is said of a --sandbox")
+    if asked.sandbox:
+        from server.sandbox.start import started  # noqa: PLC0415  # no other server loads it
+
+        with started(asked.public) as sandbox:
+            _serve(layers, sandbox)
+    else:
+        _serve(layers)
+
+
+def _serve(layers: Sequence[Layer], sandbox: "Sandbox | None" = None) -> None:
     try:
-        settings = read()
-        check_public_path(settings)
+        settings = sandbox.settings if sandbox else read()
+        contracts = load_contracts(settings)
+        check_public_path(settings, contracts)
         configure(settings.log_level)
         apply(settings)
         connect(settings.database_url)
         migrate()
+        if sandbox:
+            sandbox.seed()
         database.close()  # a connection must not be carried through a fork
         metrics = _metrics(settings) if settings.metrics_bind else None
-        app = create_app(settings, metrics, layers)
+        parts = sandbox.parts if sandbox else {}
+        app = create_app(settings, metrics, layers, contracts=contracts, **parts)
     except (SettingError, DirectoryError, ValueError) as error:
         sys.exit(f"rollbook: {error}")
     except OSError as error:
@@ -120,11 +141,13 @@ def main(layers: Sequence[Layer] = ()) -> None:
         sys.exit(f"rollbook: ROLLBOOK_DATABASE_URL: {reason(error)}")
     warn_of_openness(settings)
     address = f"http://{settings.bind}"
-    print(f"Rollbook ({settings.policy} policy)\n  explorer    {address}/docs", flush=True)
-    for contract in load_contracts(settings):
+    print(
+        f"Rollbook{' sandbox' * settings.sandbox} ({settings.policy} policy)\n  explorer    {address}/docs", flush=True
+    )
+    for contract in contracts:
         print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
     Gunicorn(settings, app, metrics).run()
 
 
 if __name__ == "__main__":
-    main()
+    main(arguments=sys.argv[1:])

@@ -32,7 +32,7 @@ from server.jobs.sequencer import Sequencer
 from server.limits.rate_limit_storage import RateLimitStorage
 from server.limits.rate_limits import RateLimitMiddleware
 from server.settings import Settings, read
-from server.specs import load_contracts
+from server.specs import Contract, load_contracts
 from server.telemetry.access_log import AccessLog, AccessLogMiddleware
 
 CORS: dict[str, Any] = {
@@ -51,24 +51,32 @@ Layer = Callable[[ASGIApp], ASGIApp]
 
 
 def create_app(
-    settings: Settings | None = None, metrics: "Metrics | None" = None, layers: Sequence[Layer] = ()
+    settings: Settings | None = None,
+    metrics: "Metrics | None" = None,
+    layers: Sequence[Layer] = (),
+    *,
+    contracts: list[Contract] | None = None,
+    executors: Executors | None = None,
+    jobs: Sequence[PeriodicTask] | None = None,
 ) -> ConnexionMiddleware:
     """Build the ASGI application. The store must have been migrated.
 
-    layers: of whoever looks on, such as tests; each sees all requests and answers. Raises SpecError.
+    layers: of whoever looks on, such as tests; each sees all requests and answers. contracts, executors, jobs: others
+    than the settings say. Raises SpecError.
     """
     settings = settings or read()
     apply(settings)
     connect(settings.database_url)
     if settings.policy == "guarded":
         guesses.ranked()  # read once, before workers are forked
-    contracts = load_contracts(settings)
-    executors = Executors(settings)
+    contracts = contracts or load_contracts(settings)
+    executors = executors or Executors(settings)
+    jobs = jobs or [Mailer(transports(settings)), Sequencer(), Cleanup()]
     access_log = AccessLog(settings, [metrics] if metrics else [])
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        tasks: list[PeriodicTask] = [Mailer(transports(settings)), Sequencer(), Cleanup()]
+        tasks = [*jobs]
         if metrics:
             metrics.serve()
             tasks.append(metrics.pulse(executors))

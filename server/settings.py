@@ -79,6 +79,10 @@ class Settings(DirectorySettings):
     sms_webhook_secret: str = field(default="", repr=False)
     named: frozenset[str] = field(default=frozenset(), repr=False, metadata={"is_variable": False})
     """The fields that the environment set."""
+    sandbox: bool = field(default=False, metadata={"is_variable": False})
+    """The store is thrown away, and whoever comes may do all with it."""
+    local_only: bool = field(default=False, metadata={"is_variable": False})
+    """Nobody but this machine may come, whatever the policy."""
 
     @property
     def host(self) -> str:
@@ -107,7 +111,8 @@ class Settings(DirectorySettings):
     @property
     def refuses_forwarded(self) -> bool:
         """Tell whether what a proxy passed on is refused: nobody said that others than this machine are meant."""
-        return self.policy == "documented" and not self.reachable_by and "policy" not in self.named
+        unasked = self.policy == "documented" and not self.reachable_by and "policy" not in self.named
+        return self.local_only or unasked
 
     @cached_property
     def public(self) -> PublicURL:

@@ -22,6 +22,8 @@ from server.contract.validation import merge
 from server.settings import SettingError, Settings
 
 FOLDER = Path(__file__).parents[1] / "specs"
+SANDBOX = Path(__file__).with_name("sandbox") / "contract"
+"""Folder of the contract that a sandbox has besides, and no other server."""
 COMMON = "common.yaml#/components/schemas/"
 LOCAL = "#/components/schemas/"
 JOURNEY = ".journey.yaml"
@@ -137,6 +139,8 @@ def load_contracts(settings: Settings | None = None) -> list[Contract]:
     settings = settings or Settings(
         contracts=os.environ.get("ROLLBOOK_CONTRACTS", ""), serve=os.environ.get("ROLLBOOK_SERVE", "")
     )
+    if SANDBOX in settings.contract_folders and not settings.sandbox:
+        raise SettingError(f"ROLLBOOK_CONTRACTS: {SANDBOX}: only scripts/serve --sandbox serves this")
     sources = find_sources(settings.contract_folders)
     served = settings.served or sorted(sources)
     if unknown := set(served) - sources.keys():

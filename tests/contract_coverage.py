@@ -52,8 +52,8 @@ class Seen:
 class Document:
     """A spec as its lines."""
 
-    def __init__(self, stem: str) -> None:
-        self.root = yaml.compose((FOLDER / f"{stem}.yaml").read_text("utf-8"), yaml.SafeLoader)
+    def __init__(self, stem: str, folder: Path = FOLDER) -> None:
+        self.root = yaml.compose((folder / f"{stem}.yaml").read_text("utf-8"), yaml.SafeLoader)
 
     def members(self, node: Any) -> dict[str, tuple[int, Any]]:
         """Return the members of a mapping, references inside the file followed: name -> line, value."""

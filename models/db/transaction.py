@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import peewee
 
+from models import clock
 from models.db.maintenance import SqliteMaintenance
 from models.errors import DirectoryError
 
@@ -318,12 +319,13 @@ UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY
 class Sqlite(UnitOfWork, SqliteMaintenance, peewee.SqliteDatabase):
     """The embedded default."""
 
-    clock = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+    clock = "rollbook_clock()"
     """The store's time in milliseconds, as an expression."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._other = OtherConnection()
         super().__init__(*args, **options)
+        self.register_function(clock.milliseconds, "rollbook_clock", 0)
 
     refuses_writes = False
     """The last write failed, for want of room or since the file is read-only."""

@@ -65,4 +65,4 @@ def serve_command() -> list[str]:
 
 
 if __name__ == "__main__":
-    main(layers())
+    main(layers(), sys.argv[1:])

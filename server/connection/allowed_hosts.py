@@ -13,7 +13,8 @@ from server.settings import Settings, is_loopback
 
 def allowed_hosts(settings: Settings) -> Callable[[str], bool]:
     """Return what tells whether a `Host` header is meant for this server; where it stands open, everything is."""
-    if settings.policy != "documented" or settings.trusted_proxies or not is_loopback(settings.host):
+    stands_open = settings.policy != "documented" or settings.trusted_proxies or not is_loopback(settings.host)
+    if stands_open and not settings.local_only:
         return lambda host: True
     names = {"localhost", settings.public.host}
 

@@ -21,6 +21,7 @@ from models.access_key import AccessKey
 from models.db.database import database, transaction
 from server.__main__ import check_public_path
 from server.settings import SettingError, read
+from server.specs import load_contracts
 from tests.conftest import Served
 from tests.process.test_explorer import ACCESSKEY, ALICE, WIDE, Explorer, browser
 from tests.proxies import Proxy, free_port, run_proxy, wait_for
@@ -135,5 +136,6 @@ def test_a_signature_holds_over_the_documents_path_and_over_that_of_the_url(prox
 def test_a_path_that_is_the_servers_own_is_refused_at_start(tmp_path: Path, path: str) -> None:
     environment = {"ROLLBOOK_DATA": str(tmp_path), "ROLLBOOK_PUBLIC_URL": f"https://example.com{path}"}
     with pytest.raises(SettingError, match=r"^ROLLBOOK_PUBLIC_URL: "):
-        check_public_path(read(environment))
-    check_public_path(read({**environment, "ROLLBOOK_PUBLIC_URL": f"https://example.com/accounts{path}"}))
+        check_public_path(read(environment), load_contracts())
+    below = read({**environment, "ROLLBOOK_PUBLIC_URL": f"https://example.com/accounts{path}"})
+    check_public_path(below, load_contracts())
