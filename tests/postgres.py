@@ -35,6 +35,9 @@ class PostgresServer:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/rollbook"
+        self._make()
+
+    def _make(self) -> None:
         self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self.start()
         self._run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "postgres", "rollbook")
@@ -84,6 +87,20 @@ class PostgresServer:
             "stdin": subprocess.DEVNULL,
         }
         subprocess.run(command, check=True, cwd=self.folder, **silent, **self.user)
+
+
+class StandbyServer(PostgresServer):
+    """One that follows another one, whose commits wait until it has them from now on."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self.primary = primary
+        super().__init__()
+
+    def _make(self) -> None:
+        source = ("-h", "127.0.0.1", "-p", self.primary.port, "-U", "postgres")
+        self._run("pg_basebackup", *source, "-D", self.data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        self.start()
+        self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
 
 
 def _programs() -> Path:

@@ -10,7 +10,7 @@ import typer
 from scripts.tools.bench.cost import measure_cost, show_cost
 from scripts.tools.bench.fill import PASSWORD, fill, fill_once, username
 from scripts.tools.bench.flood import measure_flood
-from scripts.tools.bench.grown import measure_grown
+from scripts.tools.bench.grown import SMALL, measure_grown
 from scripts.tools.bench.load import ToolMissingError, tool
 from scripts.tools.bench.place import Places
 from scripts.tools.bench.process import ROOT, WrongAnswerError
@@ -42,9 +42,11 @@ def main(
     *,
     fill_accounts: Annotated[int, typer.Option("--fill", help="Only make a store with N accounts and relations.")] = 0,
     scale: Annotated[
-        bool, typer.Option("--scale", help="Only measure three instances on PostgreSQL, commits fast and slow.")
+        bool,
+        typer.Option("--scale", help="Only measure instances on PostgreSQL: commits fast, slow, on a standby too."),
     ] = False,
-    grown: Annotated[bool, typer.Option("--grown", help="Compare a thousand accounts with a million.")] = False,
+    grown: Annotated[bool, typer.Option("--grown", help="Compare a thousand accounts with a large store.")] = False,
+    large: Annotated[int, typer.Option(min=1_000, help="Accounts of the large store.")] = 1_000_000,
     quick: Annotated[bool, typer.Option("--quick", help="Take about a minute: short rounds, little data.")] = False,
     servers: Annotated[str, typer.Option(help="Names parted by commas; default: all. `none` leaves them out.")] = "",
     cost: Annotated[
@@ -102,7 +104,7 @@ def main(
         report["flood"] = measure_flood(store, places, **timing)
         print(show_flood(report["flood"]), end="\n\n", flush=True)
     if grown:
-        sizes = (100, 10_000) if quick else (1_000, 1_000_000)
+        sizes = (100, 10_000) if quick else (SMALL, large)
         report["grown"] = measure_grown(folder, sizes=sizes, connections=connections, **timing)
         print(show_grown(report["grown"]), end="\n\n", flush=True)
     report["comparison"] = compare(report)

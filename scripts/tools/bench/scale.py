@@ -1,6 +1,7 @@
 """Whether work grows with the instances, whatever a commit takes: three of them over one PostgreSQL.
 
-A commit that takes 20 ms is a standby in the next data centre. Hashing is made cheap, since it is the same for all.
+A commit that takes 20 ms is a standby in the next data centre; a real standby stands on the same machine, and takes its
+processor time. Hashing is made cheap, since it is the same for all.
 """
 
 import asyncio
@@ -18,15 +19,24 @@ from typing import Any
 from models.settings import DAY
 from scripts.tools.bench.load import Request
 from scripts.tools.bench.process import ROOT, TICKS, Process, WrongAnswerError, free_port
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, StandbyServer
 
 INSTANCES = 3
 POOL = 16
 """Connections to the store of each instance, and requests that hash there at once."""
 CONNECTIONS = INSTANCES * POOL
 ACCOUNTS = 500
-SLOW = "-c commit_delay=20000 -c commit_siblings=0"
+DELAYED = "-c commit_delay=20000 -c commit_siblings=0"
 """Each commit waits for 20 ms, whoever else commits."""
+ONE, FAST, ONE_SLOW, SLOW, STANDBY = "1 instance", "3", "1, commits of 20 ms", "3, commits of 20 ms", "3, a standby"
+CASES = {
+    ONE: (1, "", False),
+    FAST: (INSTANCES, "", False),
+    ONE_SLOW: (1, DELAYED, False),
+    SLOW: (INSTANCES, DELAYED, False),
+    STANDBY: (INSTANCES, "", True),
+}
+"""What is measured: so many instances, PostgreSQL with options, and a synchronous standby or none."""
 PASSWORD = "correct horse"  # noqa: S105  # of accounts that live for a minute
 COMMANDS = [str(ROOT / ".venv/bin/python"), "-m", "server"]
 JSON = {"Content-Type": "application/json"}
@@ -66,40 +76,39 @@ OPERATIONS = {
 
 def measure_scale(seconds: float, report: Callable[[str], None]) -> list[dict[str, Any]]:
     """Measure each operation with fast commits and slow ones, on one instance and on three; return a row for each."""
-    found: dict[tuple[str, int, str], tuple[float, float]] = {}
-    for commits, options in (("fast", ""), ("20 ms", SLOW)):
-        for instances in (1, INSTANCES):
-            with _standing(options, instances) as (postgres, processes):
-                for name, operation in OPERATIONS.items():
-                    report(f"{instances} instance(s), commits {commits}: {name}")
-                    found[name, instances, commits] = _measure(postgres, processes, operation, seconds)
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for case, (instances, options, standby) in CASES.items():
+        with _standing(options, instances, standby) as (postgres, processes):
+            for name, operation in OPERATIONS.items():
+                report(f"{case}: {name}")
+                found[name, case] = _measure(postgres, processes, operation, seconds)
     rows = []
     for name in OPERATIONS:
-        one, fast, slow = (found[name, *key] for key in ((1, "fast"), (INSTANCES, "fast"), (INSTANCES, "20 ms")))
-        figures = {"one": one[0], "fast": fast[0], "slow": slow[0], "one_slow": found[name, 1, "20 ms"][0]}
-        rows.append({"operation": name, **figures, "share": slow[0] / fast[0], "cpu": fast[1] / one[1]})
+        rates = {case: found[name, case][0] for case in CASES}
+        cpu = {case: found[name, case][1] for case in CASES}
+        slow = {f"share, {case}": rates[case] / rates[FAST] for case in (SLOW, STANDBY)}
+        rows.append({"operation": name, **rates, **slow, "processor time of 3 to 1": cpu[FAST] / cpu[ONE]})
     return rows
 
 
 def show_scale(rows: list[dict[str, Any]]) -> str:
     """Return the table of the rows."""
-    lines = [
-        f"| a second | 1 instance | {INSTANCES} instances | 1, commits of 20 ms | {INSTANCES}, commits of 20 ms "
-        f"| share | processor time of {INSTANCES} to 1 |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    names = [name for name in rows[0] if name != "operation"]
+    lines = [f"| answers a second | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for row in rows:
-        rates = " | ".join(f"{row[name]:,.0f}" for name in ("one", "fast", "one_slow", "slow"))
-        lines.append(f"| {row['operation']} | {rates} | {row['share']:.2f} | {row['cpu']:.2f} |")
+        shown = " | ".join(f"{row[name]:,.0f}" if name in CASES else f"{row[name]:.2f}" for name in names)
+        lines.append(f"| {row['operation']} | {shown} |")
     return "\n".join(lines)
 
 
 @contextmanager
-def _standing(options: str, instances: int) -> Iterator[tuple[PostgresServer, list[Process]]]:
+def _standing(options: str, instances: int, standby: bool) -> Iterator[tuple[PostgresServer, list[Process]]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rollbook-scale-")))
         postgres = PostgresServer(options)
         stack.callback(postgres.remove)
+        if standby:
+            stack.callback(StandbyServer(postgres).remove)
         shared = {
             "ROLLBOOK_DATABASE_URL": postgres.url,
             "ROLLBOOK_SECRET_KEY": secrets.token_hex(32),
