@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from connexion import ConnexionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.resolver import RelativeResolver
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from models.db.database import connect
 from models.passwords import guesses
 from models.settings import apply
 from server.contract.authorization import AuthorizationMiddleware
+from server.contract.cors import CORSMiddleware
 from server.contract.csrf import OriginPolicy
 from server.contract.exceptions import ExceptionMiddleware
 from server.contract.executors import Executors
@@ -34,14 +34,6 @@ from server.limits.rate_limits import RateLimitMiddleware
 from server.settings import Settings, read
 from server.specs import Contract, load_contracts
 from server.telemetry.access_log import AccessLog, AccessLogMiddleware
-
-CORS: dict[str, Any] = {
-    "allow_credentials": True,
-    "allow_methods": ["GET", "POST", "PUT", "DELETE"],
-    "allow_headers": ["Authorization", "Content-MD5", "Content-Type", "token", "X-Request-ID"],
-    "expose_headers": ["Content-Disposition", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
-}
-"""What pages of the named origins may send and read."""
 
 if TYPE_CHECKING:
     from server.telemetry.metrics import Metrics  # loads its library, which few servers need
@@ -93,7 +85,7 @@ def create_app(
     stack: list[Any] = [
         partial(AccessLogMiddleware, access_log=access_log),
         *layers,
-        *([partial(CORSMiddleware, allow_origins=settings.named_origins, **CORS)] if settings.cors_origins else []),
+        *([partial(CORSMiddleware, origins=settings.named_origins)] if settings.cors_origins else []),
         partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
         partial(RoutingMiddleware, settings=settings),
         partial(OperationMiddleware, settings=settings, executors=executors),  # below here all runs in one hop
