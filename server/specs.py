@@ -15,6 +15,7 @@ import handlers
 from models import account_field
 from models import settings as directory
 from models.settings import DAY, SessionRules
+from server.contract.answer_headers import declare_headers
 from server.contract.credentials import FUNCTIONS, find_function
 from server.contract.extensions import check_words
 from server.contract.spec_error import SpecError
@@ -65,7 +66,7 @@ class Contract:
         """Return the document for everybody, below the address that people know.
 
         It is without what only the server needs, without bodies of GET, which descriptions tell of and hardly a tool
-        can send, and has the absolute address first.
+        can send; it declares the headers of every answer, and has the absolute address first.
         """
         path = urlsplit(public_url).path.rstrip("/")
         relative = [
@@ -75,6 +76,7 @@ class Contract:
         public: dict[str, Any] = _without_server_words(self.document)
         for operation in (item["get"] for item in public["paths"].values() if "get" in item):
             operation.pop("requestBody", None)
+        declare_headers(public, self.document)
         return {**public, "servers": [absolute, *relative]}
 
     @property

@@ -27,6 +27,8 @@ INDEXY_COOKIE = "aliveCookieOfIndexy"
 TOKEN = "1-aliveTokenOfDbmsFor22x"
 MOBILE = mobile_key("13345587000")
 SIGNED_TOKEN = "alivetokenofsign"
+ON_ITS_PAGES = {"/user/signin": "/user/sigin", "/user/change_pasword": "/user/change_password"}
+"""Path of annotation -> how its pages spell it."""
 COOKIE = "a live cookie of the annotation contract"
 
 
@@ -102,7 +104,9 @@ class World:
 
     def request(self, stem: str, operation: str, username: str = "alice", password: str = WRONG) -> dict[str, Any]:
         """Return a request that every limit of the operation counts: a wrong guess wherever something is guessed."""
-        operation = operation.removesuffix("_as_on_its_pages")
+        if operation.endswith("_as_on_its_pages"):
+            request = self.request(stem, operation.removesuffix("_as_on_its_pages"), username, password)
+            return request | {"url": ON_ITS_PAGES[request["url"]]}
         cookie = {"cookie": f"sessionid={COOKIE}"}
         body = {"username": username, "password": password}
         requests: dict[tuple[str, str], dict[str, Any]] = {

@@ -156,6 +156,7 @@ def test_wrong_password_and_unknown_id_are_refused_alike(
 
 
 @pytest.mark.requirement("ASVS 7.2.4")
+@pytest.mark.parametrize("path", ["/user/signin", "/user/sigin"])
 @pytest.mark.parametrize(
     "request_of_any_kind",
     [
@@ -168,9 +169,9 @@ def test_wrong_password_and_unknown_id_are_refused_alike(
     ],
 )
 def test_signing_in_while_logged_in_is_refused_before_anything_else(
-    zhangsan: TestClient, request_of_any_kind: dict[str, Any]
+    zhangsan: TestClient, path: str, request_of_any_kind: dict[str, Any]
 ) -> None:
-    assert answer(zhangsan.post("/user/signin", **request_of_any_kind)) == {"ret": -2, "msg": "用户已登录"}
+    assert answer(zhangsan.post(path, **request_of_any_kind)) == {"ret": -2, "msg": "用户已登录"}
 
 
 def test_a_dead_cookie_is_no_obstacle_to_signing_in(zhangsan: TestClient) -> None:
@@ -239,6 +240,7 @@ def test_the_cookie_opens_nothing_elsewhere(zhangsan: TestClient) -> None:
         ("GET", "/user/other", {"params": {"action": "get_entities_json", "id": "1"}}),
         ("GET", "/user/other", {"params": {"action": "nonsense"}}),
         ("POST", "/user/change_pasword", {"data": {"new_password": "new", "cur_password": PASSWORD}}),
+        ("POST", "/user/change_password", {"data": {"new_password": "new", "cur_password": PASSWORD}}),
     ],
 )
 def test_who_is_not_logged_in_is_told_so_first(
@@ -284,6 +286,7 @@ def test_a_new_password_ends_the_sessions_of_all_contracts_but_this_one(zhangsan
 
 
 @pytest.mark.requirement("ASVS 6.2.3")
+@pytest.mark.parametrize("path", ["/user/change_pasword", "/user/change_password"])
 @pytest.mark.parametrize(
     ("current", "new", "refusal"),
     [
@@ -293,11 +296,11 @@ def test_a_new_password_ends_the_sessions_of_all_contracts_but_this_one(zhangsan
     ],
 )
 def test_a_wrong_or_repeated_password_changes_nothing(
-    zhangsan: TestClient, current: str, new: str, refusal: dict[str, Any]
+    zhangsan: TestClient, path: str, current: str, new: str, refusal: dict[str, Any]
 ) -> None:
     before = everything()
     change = {"new_password": new, "cur_password": current}
-    assert answer(zhangsan.post("/user/change_pasword", data=change)) == refusal
+    assert answer(zhangsan.post(path, data=change)) == refusal
     assert everything() == before
 
 

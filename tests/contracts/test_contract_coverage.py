@@ -2,21 +2,34 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from scripts.tools.contract_coverage import digest
 from tests.clients import open_clients
 from tests.conftest import ROOT
-from tests.contract_coverage import Declared, compare, read_answers, read_specs, write
+from tests.contract_coverage import (
+    Declared,
+    Example,
+    compare,
+    compare_headers,
+    declared_headers,
+    read_answers,
+    read_specs,
+    write,
+)
 
+HOARSE = {"ret": -1, "msg": "hoarse"}
 SPEC = {"demo": {"act": Declared(3, {(200, "application/json"): 7, (204, None): 9}, {"sing": 20, "": 21})}}
 
 
 def _lines(*answers: tuple[str | None, str | None, int, str | None, str | None]) -> list[str]:
     names = ("operation", "action", "status", "media_type", "breach")
     entries = [{"test": "tests/test_demo.py::test_it", "breaks_contract": False}]
-    entries += [{"contract": "demo", **dict(zip(names, answer, strict=True))} for answer in answers]
+    common = {"contract": "demo", "body": None, "headers": []}
+    entries += [common | dict(zip(names, answer, strict=True)) for answer in answers]
     return [json.dumps(entry) for entry in entries]
 
 
@@ -97,6 +110,47 @@ def test_what_is_too_long_to_be_routed_counts_for_all_operations() -> None:
     assert [row["count"] for row in rows] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(200, HOARSE), (200, {**HOARSE, "msg": "Hoarse"}), (500, HOARSE), (200, None)],
+    ids=["to the word", "other words", "another status", "streamed"],
+)
+def test_an_example_of_a_failure_that_nobody_received_to_the_word_is_a_fault(status: int, told: Any) -> None:
+    example = Example("hoarse", 200, "application/json", 8, {"msg": "hoarse", "ret": -1})
+    spec = {"demo": {"act": Declared(3, {(200, "application/json"): 7, (500, "application/json"): 9}, {}, (example,))}}
+    lines = _lines(*(("act", None, one, "application/json", None) for one in (200, 500)))
+    given = json.loads(_lines(("act", None, status, "application/json", None))[1])
+    faults = compare(spec, read_answers([*lines, json.dumps(given | {"body": told and digest(told)})]))[1]
+    fault = "specs/demo.yaml:8: act: 200 as in the example hoarse was never answered to the word"
+    assert faults == ([] if (status, told) == (200, HOARSE) else [fault])
+
+
+@pytest.mark.parametrize(("header", "is_declared"), [("x-mood", True), ("vary", True), ("x-other", False)])
+def test_a_header_that_is_sent_and_not_declared_is_a_fault(header: str, is_declared: bool) -> None:
+    given = json.loads(_lines(SUNG)[1]) | {"headers": ["content-type", header]}
+    seen = read_answers([_lines()[0], json.dumps(given)])
+    fault = (
+        "specs/demo.yaml: act: 200 came with the header x-other, which is not declared (tests/test_demo.py::test_it)"
+    )
+    assert compare_headers({("demo", "act"): {200: {"x-mood"}}}, seen) == ([] if is_declared else [fault])
+
+
+def test_examples_of_failures_are_read_from_the_specs_with_their_lines() -> None:
+    found = {
+        (stem, name, example.name): example
+        for stem, operations in read_specs().items()
+        for name, declared in operations.items()
+        for example in declared.failures
+    }
+    dead = found["sso", "find", "dead_token"]
+    assert (dead.status, dead.value["message"]) == (200, "token已失效")
+    assert found["dbms", "log_in", "wrong_password"].status == 401
+    assert ("sso", "find", "documented") not in found, "a success is none"
+    for (stem, _, name), example in found.items():
+        lines = (ROOT / "specs" / f"{stem}.yaml").read_text("utf-8").splitlines()
+        assert lines[example.line - 1].strip().partition(":")[0] == name
+
+
 def test_a_contract_that_is_broken_on_purpose_is_no_fault() -> None:
     lines = _lines(SUNG, SILENT, GONE)
     lines.append(json.dumps({"test": "tests/test_demo.py::test_worst", "breaks_contract": True}))
@@ -116,8 +170,9 @@ def test_the_lines_are_those_of_the_files() -> None:
 
 @pytest.mark.looks_back
 def test_every_declared_answer_was_given_and_no_other(evidence: Path, engine: str) -> None:
-    lines = [line for file in evidence.glob("answers.*") for line in file.open()]
-    rows, faults = compare(read_specs(), read_answers(lines))
+    seen = read_answers(line for file in evidence.glob("answers.*") for line in file.open())
+    rows, faults = compare(read_specs(), seen)
+    faults += compare_headers(declared_headers(), seen)
     if engine == "sqlite":  # the second pass has the same rows, and fewer answers
         write(rows, ROOT / "build" / "contract_coverage.json")
     assert not faults, "\n".join(["", *faults])

@@ -17,6 +17,7 @@ from models.account import Account
 from models.audit.chain import AuditEvent, AuditHead
 from models.audit.lanes import PendingEvent
 from models.db.database import database, transaction
+from models.departure import delete_account
 from models.rate_counter import RateCounter
 from models.session import Session
 from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso, open_clients
@@ -52,6 +53,10 @@ def _end_sessions(alice: Account) -> None:
 
 def _disable(alice: Account) -> None:
     alice.disable()
+
+
+def _delete(alice: Account) -> None:
+    delete_account(alice)
 
 
 @pytest.fixture
@@ -91,9 +96,9 @@ def _rows() -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("policy", ["guarded"])
-@pytest.mark.parametrize("end", [_end_sessions, _disable])
+@pytest.mark.parametrize("end", [_end_sessions, _disable, _delete])
 @pytest.mark.parametrize("act", ACTS)
-def test_who_is_logged_out_or_disabled_meanwhile_does_nothing(
+def test_who_is_logged_out_disabled_or_deleted_meanwhile_does_nothing(
     act: str,
     end: Callable[[Account], None],
     client: TestClient,

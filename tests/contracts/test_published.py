@@ -1,6 +1,7 @@
 """The contracts as they are published: the specs without what is the server's alone."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from connexion import AsyncApp
 from connexion.mock import MockResolver
 from starlette.testclient import TestClient
 
+from server.contract.answer_headers import declare_headers
 from server.specs import SERVER_ONLY, Contract, load_contracts
 from tests.contracts.test_specs import follow, operations
 
@@ -35,7 +37,9 @@ def differences(source: Any, published: Any, at: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("stem", CONTRACTS)
 def test_a_published_contract_lacks_what_is_the_servers_and_nothing_else(stem: str) -> None:
     source = CONTRACTS[stem].document
-    found = list(differences(source, CONTRACTS[stem].published(ADDRESS)))
+    expected = deepcopy(source)
+    declare_headers(expected, source)
+    found = list(differences(expected, CONTRACTS[stem].published(ADDRESS)))
     told = [where for where in found if where.split()[-1] not in SERVER_ONLY and where != " servers"]
     bodies = [
         f" paths {path} get requestBody"
@@ -45,6 +49,25 @@ def test_a_published_contract_lacks_what_is_the_servers_and_nothing_else(stem: s
     assert told == bodies
     assert any(where.endswith("x-apikeyInfoFunc") for where in found)
     assert bodies or stem != "annotation"
+
+
+def test_every_answer_declares_the_headers_of_every_answer() -> None:
+    """schemathesis and generated clients know of a header what the published contract says."""
+    for contract in CONTRACTS.values():
+        document = contract.published(ADDRESS)
+        for path, method, operation in operations(document):
+            source = contract.document["paths"][path][method]
+            constant = contract.headers | source.get("x-headers", {})
+            for status, answer in follow(document, operation["responses"]).items():
+                told = {
+                    name: header["schema"]["enum"][0]
+                    for name, header in answer["headers"].items()
+                    if "enum" in header["schema"]
+                }
+                assert told == constant, (contract.stem, path, method, status)
+                assert answer["headers"]["X-Request-ID"]["required"]
+    outline = CONTRACTS["sso"].published(ADDRESS)["paths"]["/Logout"]["get"]["responses"]
+    assert all("Deprecation" in answer["headers"] for answer in outline.values())
 
 
 @pytest.mark.parametrize("stem", CONTRACTS)

@@ -150,6 +150,42 @@ def test_every_documented_action_is_declared_and_has_its_function(place: tuple[s
     assert any(set(actions.split()) <= table.keys() for table in tables)
 
 
+def retry_after(header: dict[str, Any]) -> dict[str, Any]:
+    """Return how long a client may be told to wait, without whether it is always told and an example."""
+    words = header["description"].partition(";")[0].rstrip(".")
+    return {"description": words, "schema": header["schema"]}
+
+
+@pytest.mark.parametrize("stem", CONTRACTS)
+def test_a_contract_says_who_answers_for_it_and_what_is_out_of_date(stem: str) -> None:
+    document = CONTRACTS[stem]
+    info = document["info"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", info["version"]), "a semantic version"
+    assert info["contact"]["name"]
+    assert info["license"]["url"].startswith("https://")
+    assert document["externalDocs"]["url"] == f"../docs/{stem}"
+    for tag in document["tags"]:
+        assert tag["name"].isascii()
+        assert re.match("[\u4e00-\u9fff]", tag["description"]), "begins in Chinese, as the documents do"
+    for path, _, operation in operations(document):
+        out_of_date = operation.get("x-headers", {}).get("Deprecation")
+        assert bool(out_of_date) == operation.get("deprecated", False), path
+        assert out_of_date is None or re.fullmatch("@[0-9]{10}", out_of_date), "RFC 9745"
+
+
+def test_the_time_to_come_again_is_told_alike_everywhere() -> None:
+    told = [
+        (stem, status, response["headers"]["Retry-After"])
+        for stem, document in CONTRACTS.items()
+        for _, _, operation in operations(document)
+        for status, response in follow(document, operation["responses"]).items()
+        if "Retry-After" in response.get("headers", {})
+    ]
+    assert {stem for stem, _, _ in told} == set(CONTRACTS)
+    assert all(retry_after(header) == retry_after(told[0][2]) for _, _, header in told)
+    assert all(header.get("required", False) == (status != "200") for _, status, header in told)
+
+
 @pytest.mark.parametrize("stem", CONTRACTS)
 def test_variants_stand_alone_and_are_named(stem: str) -> None:
     """Own properties or `allOf` beside a `oneOf` are inheritance to generators (openapi-generator#10880)."""

@@ -84,6 +84,11 @@ def _changes(stem: str) -> Callable[[Setter, str], Response]:
     return lambda at, new: at.changes_password(stem, new)
 
 
+def _changes_as_on_its_pages(at: Setter, new: str) -> Response:
+    form = {"cur_password": OLD, "new_password": new}
+    return at.send("POST", "/user/change_password", data=form, headers=at.cookie("annotation"))
+
+
 def _creates(at: Setter, new: str) -> Response:
     headers = at.cookie("indexy")
     return at.as_new(lambda: at.send("POST", INDEXY, json={"username": ALICE, "password": new}, headers=headers))
@@ -120,6 +125,7 @@ WAYS: dict[str, Callable[[Setter, str], Response]] = {
     "signed update": _changes("signed"),
     "annotation register": _registers("annotation"),
     "annotation change_password": _changes("annotation"),
+    "annotation change_password_as_on_its_pages": _changes_as_on_its_pages,
     "indexy create": _creates,
     "indexy update": _resets,
     "indexy register": _registers("indexy"),
@@ -432,8 +438,6 @@ def _ways_in_specs() -> Iterator[str]:
     """Yield every operation, or action of one, that takes a password which is to be set."""
     for contract in load_contracts():
         for path, method, operation in operations(contract.document):
-            if operation.get("deprecated"):
-                continue  # another spelling of the same
             declared = Operation(contract, path, method, follow(contract.document, operation)).declared
             body = declared.get("requestBody", {}).get("content", {})
             for schema in [part["schema"] for part in [*declared.get("parameters", []), *body.values()]]:
