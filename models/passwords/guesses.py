@@ -76,7 +76,8 @@ def estimate(password: str, own: Iterable[str] = ()) -> float:
     """Return the guesses that a password takes; `own` are words that a guesser tries first, in small letters."""
     dictionaries = {"words": ranked(), "own": {word: rank for rank, word in enumerate(own, 1)}}
     looked_at = password[:LONGEST]
-    return _guesses(looked_at, dictionaries) * _rarity(looked_at)
+    once = SHORT_REPEATED.sub(r"\1", looked_at)  # a shape is as rare as what repeats in it
+    return _guesses(looked_at, dictionaries) * _rarity(once)
 
 
 def _guesses(password: str, dictionaries: Dictionaries) -> float:

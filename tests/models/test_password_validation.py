@@ -255,6 +255,7 @@ def guarded() -> Iterator[None]:
         *(" " * 8, "\u200b" * 8, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u3164\u2800", "\u200bpass\u200bword"),
         *("密码密码密码密码", "x" * 256, "\U0001f511" * 8, "19861010", "31415926"),
         *("Zhangwei@2020", "wangxiaoming1990", "liuyang@1995", "ghbdtnvbh"),
+        *("1a1a1a1a", "x9x9x9x9x9", "aB1aB1aB1"),  # tsyrogit/zxcvbn-c#3: of what repeats, the whole was counted
     ],
 )
 def test_what_is_guessed_first_is_refused_however_it_is_spelled(password: str) -> None:
