@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, LiteralString
@@ -101,6 +102,62 @@ class StandbyServer(PostgresServer):
         self._run("pg_basebackup", *source, "-D", self.data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
         self.start()
         self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+
+
+class PgBouncer:
+    """Debian's PgBouncer before a store. url: its address. size: connections to the store, fewer than are asked for."""
+
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+    def __init__(self, store: PostgresServer, mode: str, size: int) -> None:
+        self.user = store.user
+        self.folder = store.folder / "pgbouncer"
+        self.folder.mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/rollbook"
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": port,
+            "unix_socket_dir": "",
+            "auth_type": "any",
+            "pool_mode": mode,
+            "server_round_robin": 1,  # what is left in a connection is not there the next time
+            "default_pool_size": size,
+            "logfile": self.folder / "log",
+        }
+        lines = [f"rollbook = host=127.0.0.1 port={store.port} dbname=rollbook user=postgres", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        (self.folder / "pgbouncer.ini").write_text("\n".join(["[databases]", *lines, ""]))
+        if self.user:
+            shutil.chown(self.folder, self.user["user"], self.user["group"])
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [str(self.program), str(self.folder / "pgbouncer.ini")]
+        silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, **silent, **self.user)
+        while not self._answers():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+
+    def remove(self) -> None:
+        """End it for good."""
+        self.process.terminate()
+        self.process.wait(30)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 def _programs() -> Path:

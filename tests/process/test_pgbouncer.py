@@ -7,27 +7,22 @@ of the server's processes. Settings of a session go to whoever comes next.
 import itertools
 import json
 import os
-import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 
 from tests.clients import Annotation, ContractClient, Dbms, Indexy, Signed, Sso
 from tests.conftest import CHEAP, ROOT, Served
-from tests.postgres import PostgresServer
+from tests.postgres import PgBouncer, PostgresServer
 
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = [
     pytest.mark.once("starts PostgreSQL itself"),
-    pytest.mark.skipif(PROGRAM is None, reason="not run here: no pgbouncer (scripts/programs installs it)"),
+    pytest.mark.skipif(PgBouncer.program is None, reason="not run here: no pgbouncer (scripts/programs installs it)"),
 ]
 OLD, NEW = "correct horse", "battery staple"
 
@@ -43,46 +38,9 @@ def store() -> Iterator[PostgresServer]:
 @pytest.fixture
 def pooled(store: PostgresServer, mode: str) -> Iterator[str]:
     """Address of PgBouncer before the store, with fewer connections to it than it is asked for."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = store.folder / "pgbouncer"
-    folder.mkdir()
-    settings = {
-        "listen_addr": "127.0.0.1",
-        "listen_port": port,
-        "unix_socket_dir": "",
-        "auth_type": "any",
-        "pool_mode": mode,
-        "server_round_robin": 1,  # what is left in a connection is not there the next time
-        "default_pool_size": 3 if mode == "transaction" else 40,
-        "logfile": folder / "log",
-    }
-    lines = [f"rollbook = host=127.0.0.1 port={store.port} dbname=rollbook user=postgres", "[pgbouncer]"]
-    lines += [f"{name} = {value}" for name, value in settings.items()]
-    (folder / "pgbouncer.ini").write_text("\n".join(["[databases]", *lines, ""]))
-    if store.user:
-        shutil.chown(folder, store.user["user"], store.user["group"])
-    process = subprocess.Popen(
-        [str(PROGRAM), str(folder / "pgbouncer.ini")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **store.user,
-    )
-    url = f"postgresql://postgres@127.0.0.1:{port}/rollbook"
-    while not _answers(url):
-        assert process.poll() is None, (folder / "log").read_text()
-        time.sleep(0.05)
-    yield url
-    process.terminate()
-    process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        psycopg.connect(url).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    pooler = PgBouncer(store, mode, size=3 if mode == "transaction" else 40)
+    yield pooler.url
+    pooler.remove()
 
 
 def _operate(url: str, data: Path, *words: str) -> Any:

@@ -22,12 +22,12 @@ from scripts.tools.bench.process import ROOT
 from scripts.tools.crash.cluster import ClusterTown
 from scripts.tools.crash.inspection import Inspector, broken_audit, broken_invariants, miscarried
 from scripts.tools.crash.journal import Journal
-from scripts.tools.crash.town import CrashError, PostgresTown, Town, standing
+from scripts.tools.crash.town import CrashError, PgBouncerTown, PostgresTown, Town, standing
 from scripts.tools.crash.writers import Doors, Roving, Writer, mobile_of
 from tests.clients import Signed
 
 BUILD = ROOT / "build"
-TOWNS: dict[str, type[Town]] = {town.name: town for town in (Town, PostgresTown, ClusterTown)}
+TOWNS: dict[str, type[Town]] = {town.name: town for town in (Town, PostgresTown, PgBouncerTown, ClusterTown)}
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 console = Console()
@@ -36,7 +36,9 @@ console = Console()
 @app.command()
 def main(
     *,
-    engine: Annotated[list[str] | None, typer.Option(help="sqlite, postgresql or cluster; default: all.")] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="sqlite, postgresql, pgbouncer or cluster; default: all.")
+    ] = None,
     kills: Annotated[int, typer.Option(min=1, help="How often something is killed on each engine.")] = 20,
     writers: Annotated[int, typer.Option(min=1, help="Clients that write at the same time.")] = 6,
     pause: Annotated[float, typer.Option(min=0, help="Seconds that a client waits between two acts.")] = 0,

@@ -19,7 +19,7 @@ from models.audit.lanes import PendingEvent
 from models.db.database import run_transaction
 from scripts.tools.bench.process import ROOT, free_port, plain_environment
 from server.settings import Settings
-from tests.postgres import PostgresServer
+from tests.postgres import PgBouncer, PostgresServer
 
 PATIENCE = 90
 CHEAP = {"ROLLBOOK_ARGON2_TIME_COST": "1", "ROLLBOOK_ARGON2_MEMORY_KIB": "8"}
@@ -230,6 +230,39 @@ class PostgresTown(Town):
 def unsequenced() -> int:
     """Return how many events are in their lanes and not in the chain yet."""
     return run_transaction(lambda: int(PendingEvent.select().count()))
+
+
+class PgBouncerTown(PostgresTown):
+    """Two servers that reach one PostgreSQL through a PgBouncer in transaction mode."""
+
+    name = "pgbouncer"
+
+    def start_store(self) -> str:
+        """Start PostgreSQL, and PgBouncer before it."""
+        super().start_store()
+        if PgBouncer.program is None:
+            raise CrashError("pgbouncer is missing: scripts/programs installs it")
+        self.pooler = PgBouncer(self.server, "transaction", size=6)
+        return self.pooler.url
+
+    def kills(self) -> dict[str, Kill]:
+        """Return what can be killed."""
+        return super().kills() | {"PgBouncer": lambda random: self.pooler.kill()}
+
+    def heal_store(self) -> None:
+        """Start again what does not live."""
+        super().heal_store()
+        if self.pooler.process.poll() is not None:
+            self.pooler.start()
+
+    def stop_store(self) -> None:
+        """End both."""
+        self.pooler.remove()
+        super().stop_store()
+
+    def describe(self) -> str:
+        """Say what runs."""
+        return f"{super().describe()} behind PgBouncer, transaction mode"
 
 
 def postmaster_of(data: Path) -> int:
