@@ -11,7 +11,7 @@ from models.db.database import connect, database
 from models.migrations import migrate
 from scripts.tools import contract_coverage
 from server.app import create_app
-from server.sandbox.start import Sandbox, settle
+from server.sandbox.start import Sandbox
 from server.settings import Settings
 from server.specs import load_contracts
 
@@ -20,8 +20,8 @@ class SandboxUnderTest:
     """A sandbox with its client. settings, parts: what it is made of."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.settings: Settings = settle(environment, folder)
-        sandbox = Sandbox(self.settings)
+        sandbox = Sandbox(environment, folder)
+        self.settings: Settings = sandbox.settings
         self.parts = sandbox.parts
         self.open()
         migrate()

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,8 +42,13 @@ secret, names something that lives outside, or makes more than one process."""
 class Sandbox:
     """A sandbox that is about to be served. settings, parts: what the server is made of."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, environment: Mapping[str, str], folder: Path, public: bool = False) -> None:
+        self.named = environment, folder, public
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read its settings. Raises as `settle`."""
+        return settle(*self.named)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -60,14 +66,11 @@ class Sandbox:
 
 @contextmanager
 def started(public: bool = False, environment: Mapping[str, str] = os.environ) -> Iterator[Sandbox]:
-    """Have a store that is there inside. Exits with one line where a sandbox must not start here.
-
-    public: others than this machine may use it.
-    """
+    """Have a folder for a sandbox inside. public: others than this machine may use it."""
     parent = os.getpid()
     folder = TemporaryDirectory(prefix="rollbook-sandbox-", ignore_cleanup_errors=True)
     try:
-        yield Sandbox(settle(environment, Path(folder.name), public))
+        yield Sandbox(environment, Path(folder.name), public)
     finally:
         if os.getpid() == parent:  # a worker, which was forked inside, leaves the store to the others
             folder.cleanup()
