@@ -186,6 +186,20 @@ def test_the_time_to_come_again_is_told_alike_everywhere() -> None:
     assert all(header.get("required", False) == (status != "200") for _, status, header in told)
 
 
+def test_an_operation_that_sets_the_device_cookie_names_it() -> None:
+    """OpenAPI 3.0 has one header of a name (OAI/OpenAPI-Specification#1237): a second cookie is told in words."""
+    told = {
+        f"{stem} {operation['operationId']}": str(
+            follow(document, operation["responses"]["200"])["headers"]["Set-Cookie"]
+        )
+        for stem, document in CONTRACTS.items()
+        for _, _, operation in operations(document)
+        if operation.get("x-device-cookie")
+    }
+    assert {"annotation log_in", "indexy log_in"} <= told.keys()
+    assert [name for name, header in told.items() if "rollbook_device" not in header] == []
+
+
 @pytest.mark.parametrize("stem", CONTRACTS)
 def test_variants_stand_alone_and_are_named(stem: str) -> None:
     """Own properties or `allOf` beside a `oneOf` are inheritance to generators (openapi-generator#10880)."""
