@@ -53,7 +53,7 @@ Reply = tuple[Any, int, dict[str, str]]
 
 def find_session(cookie: str) -> dict[str, Any]:
     """Find the session of a cookie. Raises InvalidSession."""
-    return {"sub": Session.find(CONTRACT, cookie)}
+    return {"sub": Session.find(CONTRACT, cookie, with_account=True)}
 
 
 def refuse_session(cookie: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ Body = dict[str, Any]
 
 def find_session(token: str) -> dict[str, Any]:
     """Find the session of a token. Raises InvalidSession."""
-    return {"sub": Session.find(CONTRACT, token)}
+    return {"sub": Session.find(CONTRACT, token, with_account=True)}
 
 
 def log_in(username: str, password: str) -> Body:
@@ -51,7 +51,7 @@ def log_out(user: Session) -> tuple[None, int]:
 def check_login(username: str, token: str) -> Body:
     """Replace a live token of this user; say that there is none by an empty one."""
     try:
-        account = Session.find(CONTRACT, token).account
+        account = Session.find(CONTRACT, token, with_account=True).account
         if not account.answers_to(username):
             raise InvalidSession
         fresh = _new_token(account)
@@ -76,7 +76,7 @@ def update(id_or_username: str, body: Body, user: Session) -> Body:
     changes = {"email": body["email"]} if "email" in body else {}
     if username is not None:
         changes["username"] = username
-    account.change(discreet=not user.account.admin, **changes)
+    account.change(discreet=not user.admin, **changes)
     return {"id": account.id}
 
 

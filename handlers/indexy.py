@@ -60,7 +60,7 @@ Page = tuple[str, int, dict[str, str]]
 
 def find_session(cookie: str) -> dict[str, Any]:
     """Find the session of a cookie. Raises InvalidSession; the contract then takes the caller as anonymous."""
-    return {"sub": Session.find(CONTRACT, cookie)}
+    return {"sub": Session.find(CONTRACT, cookie, with_account=True)}
 
 
 def list_accounts(page: int, size: int, order: list[str]) -> Body:
@@ -91,7 +91,7 @@ def update(id: int, body: Body, user: Session | None) -> Body:
     password = columns.pop("password", None)
     if password is not None:
         account.set_password(password, keep=user, username=columns.get("username"))
-    account.change(discreet=not (user and user.account.admin), **columns)
+    account.change(discreet=not (user and user.admin), **columns)
     return _succeed(1)
 
 

@@ -136,7 +136,7 @@ def _open_session(account: Account) -> str:
 
 def _find_session(token: str, userid: str) -> Session:
     """Return the token's session. Raises InvalidSession; PermissionDenied if the userid is somebody else's."""
-    session = Session.find(CONTRACT, token)
+    session = Session.find(CONTRACT, token, with_account=True)
     if userid and username_key(userid) != session.account.username_key:
         raise errors.PermissionDenied
     return session

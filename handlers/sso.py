@@ -78,7 +78,7 @@ def log_out_as_in_outline(user: Session) -> Body:
 
 def check_login(user: Session) -> Body:
     """Tell the caller's id, as text."""
-    return _ok("认证成功，用户已登录", str(user.account.id))
+    return _ok("认证成功，用户已登录", str(user.account_id))
 
 
 def register(body: Body) -> Body:

@@ -28,7 +28,12 @@ def derive(key: bytes, use: str) -> bytes:
 
 def ring(use: str) -> tuple[bytes, ...]:
     """Return the keys of one use; the first one signs, all verify."""
-    return tuple(derive(key, use) for key in settings.current.secret_keys)
+    return _derive_all(settings.current.secret_keys, use)
+
+
+@cache
+def _derive_all(keys: tuple[bytes, ...], use: str) -> tuple[bytes, ...]:
+    return tuple(derive(key, use) for key in keys)
 
 
 def encrypt(secret: str) -> str:

@@ -7,21 +7,42 @@ import peewee
 from models import clock, settings
 from models.account import Account
 from models.audit.events import Event, note, note_refusal
-from models.db.cached_query import CachedQuery, CachedStatement
+from models.db.cached_query import CachedStatement, fill
 from models.db.database import Model, database, delete_some
-from models.errors import InvalidSession, WrongCredentials
+from models.errors import AccountNotFound, InvalidSession, WrongCredentials
 from models.secret import digest
+
+
+class _Owner(peewee.ForeignKeyAccessor):
+    """Reads the account when it is first asked for, by a statement that is written once."""
+
+    def get_rel_instance(self, instance: Any) -> Account:
+        """Return the account of a session. Raises InvalidSession when it was deleted meanwhile."""
+        if self.name not in instance.__rel__:
+            try:
+                instance.__rel__[self.name] = Account.by_id(instance.account_id)
+            except AccountNotFound:
+                raise InvalidSession from None
+        account: Account = instance.__rel__[self.name]
+        return account
+
+
+class _OwnerField(peewee.ForeignKeyField):
+    accessor_class = _Owner
 
 
 class Session(Model):
     """A live token or cookie of one contract. Times are Unix seconds."""
 
     id = peewee.BigAutoField()
-    account = peewee.ForeignKeyField(Account, backref="sessions", on_delete="CASCADE")
+    account = _OwnerField(Account, backref="sessions", on_delete="CASCADE")
+    account_id: int
     contract = peewee.CharField(max_length=16)
     secret_digest = peewee.CharField(max_length=64, unique=True)
     created = peewee.BigIntegerField()
     expires = peewee.BigIntegerField(index=True)
+    admin = False
+    """Whether the account that it was found for administers."""
 
     @classmethod
     def open(cls, account: Account, contract: str, secret: str) -> "Session":
@@ -46,18 +67,24 @@ class Session(Model):
         return cls(id=id, account=account, **dict(zip(COLUMNS, columns, strict=True)))
 
     @classmethod
-    def find(cls, contract: str, secret: str) -> "Session":
-        """Find the live session with this secret, its account with it; let it slide where the contract says so.
+    def find(cls, contract: str, secret: str, with_account: bool = False) -> "Session":
+        """Find the live session with this secret; let it slide where the contract says so.
 
-        Raises InvalidSession.
+        with_account: read its account in the same look-up, for who will show or change it. Raises InvalidSession.
         """
-        session = BY_SECRET.first(digest(secret), contract)
-        if session is None or session.expires <= clock.now() or session.account.disabled:
+        digested = digest(secret)
+        row = (BY_SECRET_WITH_ACCOUNT if with_account else BY_SECRET).execute(digested, contract).fetchone()
+        if row is None or row[2] <= clock.now():
             raise InvalidSession
+        id, account_id, expires, admin = row[:4]
+        session: Session = fill(cls, (id, account_id, contract, digested, expires), FOUND)
+        session.admin = bool(admin)
         if settings.sessions[contract].sliding:
-            session._slide()
-        database.rely_on(session)
-        database.read_once((Account, session.account.id), lambda: session.account)
+            session._slide(expires)
+        database.obj.rely_on(session)  # past the proxy, whose look-up of a name is a call of its own
+        if with_account:
+            account = fill(Account, row[4:])
+            session.__rel__["account"] = database.read_once((Account, account_id), lambda: account)
         return session
 
     def reread(self) -> None:
@@ -66,8 +93,8 @@ class Session(Model):
         The account is held, not the session: whatever ends sessions writes or holds their account first. Two that share
         a session, and then both want to end it, would wait for each other.
         """
-        database.lock(self.account)
-        if not LIVES.execute(self.secret_digest, clock.now(), self.account.admin).fetchone():
+        database.lock(self._owner)
+        if not LIVES.execute(self.secret_digest, clock.now(), self.admin).fetchone():
             raise InvalidSession
 
     @classmethod
@@ -94,10 +121,10 @@ class Session(Model):
     def end(self) -> None:
         """End this session. Raises InvalidSession when it had ended meanwhile."""
         database.begin_immediate()
-        database.lock(self.account)
+        database.lock(self._owner)
         if not Session.delete().where(self._is_this()).execute():
             raise InvalidSession
-        note(Event.SESSION_ENDED, self.account.id, session=self.id)
+        note(Event.SESSION_ENDED, self.account_id, session=self.id)
 
     @classmethod
     def end_all(cls, account: Account, keep: "Session | None" = None) -> int:
@@ -122,10 +149,15 @@ class Session(Model):
         """Delete up to a batch of expired sessions; return how many."""
         return delete_some(cls, cls.expires <= clock.now(), batch)
 
-    def _slide(self) -> None:
-        lifetime = settings.current.session_lifetime(self.contract)
-        expires = clock.now() + lifetime
-        if expires - self.expires >= settings.current.session_touch_seconds:
+    @property
+    def _owner(self) -> Account:
+        """Return the account to be held; nothing but its number is looked at, so it need not be read."""
+        owner: Account = fill(Account, (self.account_id,), ("id",))
+        return owner
+
+    def _slide(self, expired: int) -> None:
+        expires = clock.now() + settings.current.session_lifetime(self.contract)
+        if expires - expired >= settings.current.session_touch_seconds:
             # at the end: whatever the caller wants done begins the transaction when it has hashed what it hashes
             database.before_commit(lambda: SLIDE.execute(expires, self.secret_digest), also_if_refused=True)
             self.expires = expires
@@ -177,8 +209,16 @@ LIVES = CachedStatement(
     )
 )
 SLIDE = CachedStatement(lambda: Session.update(expires=0).where(Session.secret_digest == ""))
-BY_SECRET = CachedQuery(
-    Session,
-    lambda: Session.select(Session, Account).join(Account).where(Session.secret_digest == "", Session.contract == ""),
-    joined="account",
-)
+FOUND = ("id", "account", "contract", "secret_digest", "expires")
+"""Columns that a session has once it was found by its secret."""
+
+
+def _by_secret(*more: Any) -> CachedStatement:
+    """Return what finds the session of a secret whose account may log in: only columns that each caller needs."""
+    columns = Session.id, Session.account, Session.expires, Account.admin, *more
+    is_it = (Session.secret_digest == "") & (Session.contract == "") & ~Account.disabled
+    return CachedStatement(lambda: Session.select(*columns).join(Account).where(is_it))
+
+
+BY_SECRET = _by_secret()
+BY_SECRET_WITH_ACCOUNT = _by_secret(*Account._meta.sorted_fields)

@@ -91,7 +91,7 @@ class DirectorySettings:
         """Return the path of the public address, without a slash at its end; empty where a proxy puts none before."""
         return urlsplit(self.public_url).path.rstrip("/")
 
-    @property
+    @cached_property
     def secret_keys(self) -> tuple[bytes, ...]:
         """Return the server's keys; the first one signs."""
         return tuple(self.secret_key.split(b","))

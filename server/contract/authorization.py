@@ -44,7 +44,7 @@ class AuthorizationAPI(LayerAPI, RoutedAPI[Step]):
             user = request.user
             if user is None:
                 raise request.refused or Unauthorized("log in first")
-            if rule != "token" and not user.account.admin and (rule == "admin" or not (is_owner and is_owner(request))):
+            if rule != "token" and not user.admin and (rule == "admin" or not (is_owner and is_owner(request))):
                 raise PermissionDenied
             return step(request)
 
@@ -67,7 +67,7 @@ def _owner_check(operation: AbstractOperation) -> Callable[[Request], bool]:
 
     def is_owner(request: Request) -> bool:
         try:
-            return bool(find(read(request)) == request.user.account)
+            return bool(find(read(request)).id == request.user.account_id)
         except AccountNotFound:
             return False  # who may not look is not told what is there
 

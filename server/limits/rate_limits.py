@@ -121,7 +121,7 @@ class Ask:
             except InvalidSession:
                 return None
         if session is not None:
-            return None if session.account.admin else int(session.account.id)
+            return None if session.admin else int(session.account_id)
         value = self.value(limit.of) if limit.of else None
         return value if isinstance(value, int) else None
 
@@ -133,7 +133,7 @@ class Ask:
         who = f"{account.id} {account.password_hash}"
         if limit.per == "server" and account.mobile_proved is None:
             return Subject(who, account.id, "", None, seen)  # whoever shows a number may be known to that account only
-        if self.user is not None and self.user.account.id == account.id:
+        if self.user is not None and self.user.account_id == account.id:
             return Subject(who, account.id, f"session {self.user.id}", None, clock.now())
         known_device = device_cookie.read(self.request, account.id)
         token = self.request.known

@@ -74,7 +74,7 @@ def meanwhile(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         done.append(work)
 
     def begin_later(self: Any, **options: Any) -> None:
-        if planned and not self.in_transaction() and self._transaction.active:
+        if planned and not self.in_transaction() and self._transaction.unit:
             thread = Thread(target=interfere, args=(planned.pop(),))
             thread.start()
             thread.join()

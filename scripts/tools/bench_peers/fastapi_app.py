@@ -96,13 +96,13 @@ async def dbms_session(token: Annotated[str, Query()] = "") -> Session:
 @app.get("/v1/auth")
 async def check_login(session: Annotated[Session, Depends(sso_session)]) -> Checked:
     """Tell the caller's id, as text."""
-    return Checked(code="OK", message="认证成功，用户已登录", data=str(session.account.id))
+    return Checked(code="OK", message="认证成功，用户已登录", data=str(session.account_id))
 
 
 @app.get("/user/other")
 async def own_data(sessionid: Annotated[str, Cookie()] = "") -> Person:
     """Show the caller."""
-    account = Session.find("annotation", sessionid).account
+    account = Session.find("annotation", sessionid, with_account=True).account
     return Person(ret=0, user_name=account.shown_name, user_id=account.username)
 
 

@@ -28,7 +28,7 @@ def answer(body: object, status: int = 200) -> Response:
 async def check_login(request: Request) -> Response:
     """Tell the caller's id, as text."""
     session = Session.find("sso", _sso_token.read(request.headers.get("token", "")))
-    return answer({"code": "OK", "message": "认证成功，用户已登录", "data": str(session.account.id)})
+    return answer({"code": "OK", "message": "认证成功，用户已登录", "data": str(session.account_id)})
 
 
 async def find(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def find(request: Request) -> Response:
 
 async def own_data(request: Request) -> Response:
     """Show the caller."""
-    account = Session.find("annotation", request.cookies.get("sessionid", "")).account
+    account = Session.find("annotation", request.cookies.get("sessionid", ""), with_account=True).account
     return answer({"ret": 0, "user_name": account.shown_name, "user_id": account.username})
 
 
