@@ -71,15 +71,18 @@ def reader(scheme: dict[str, Any]) -> Read:
         "cookie": lambda request: request.cookie(name),
     }
     read = reads[scheme["in"]]
-    also = "x-also-in" in scheme
 
     def take(request: Request) -> Credential | None:
         value = read(request)
-        if also and not value:
+        return None if value is None else (value,)
+
+    def take_also_in_body(request: Request) -> Credential | None:
+        value = read(request)
+        if not value:
             value = _in_body(name, request) or value
         return None if value is None else (value,)
 
-    return take
+    return take_also_in_body if "x-also-in" in scheme else take
 
 
 def _in_body(name: str, request: Request) -> str | None:

@@ -55,10 +55,11 @@ class Operation:
         """Answer a request."""
         request: Request = scope[REQUEST]
         request.parse = self.parse
-        try:
-            request.body = await read_body(request, receive, self.most_body)
-        except ProtocolError as error:
-            request.unread = error  # told in its turn: first of all, who calls
+        if request.has_body:
+            try:
+                request.body = await read_body(request, receive, self.most_body)
+            except ProtocolError as error:
+                request.unread = error  # told in its turn: first of all, who calls
         hashes = self.hashes is not None and self.hashes(request)
         work = partial(self.perform, request)
         done = self.executors.run(work, hashes=True) if hashes else self.executors.look_up(work)
@@ -71,22 +72,19 @@ class Operation:
         Where a session that is not needed has ended before the act began, it counts as one that had ended before.
         """
         actor.current.set(partial(self._caller, request))
-        transact = self._transact if request.scope["method"] != "HEAD" else self._transact_in_vain
+        in_vain = request.scope["method"] == "HEAD"
         try:
-            return transact(request)
+            return self._transact_in_vain(request) if in_vain else run_transaction(partial(self.step, request))
         except InvalidSession:
             if request.user is None or not self.admits_anybody:
                 raise
-            return transact(request)
+            return self._transact_in_vain(request) if in_vain else run_transaction(partial(self.step, request))
         except CONNECTION_ERRORS:
             raise  # it may be run again
         except Exception:
             if request.counted:
                 request.counted.settle()
             raise
-
-    def _transact(self, request: Request) -> Reply:
-        return run_transaction(partial(self.step, request))
 
     def _transact_in_vain(self, request: Request) -> Reply:
         """Answer HEAD as GET would be answered, and leave all as it was."""
@@ -104,7 +102,7 @@ class Operation:
     def _caller(self, request: Request) -> Caller:
         """Tell the audit who calls."""
         address = client_ip(request.scope, self.proxies) or None
-        return Caller(request.contract, address, request.user.account.id if request.user else None)
+        return Caller(request.contract, address, request.user.account_id if request.user else None)
 
 
 def _schemes(operation: AbstractOperation) -> list[str]:

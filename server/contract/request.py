@@ -141,11 +141,8 @@ class Request:
 async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     """Read the body of a request, up to a limit in bytes. Raises ContentTooLarge, BadRequest if cut short."""
     headers = request.headers
-    length = headers.get(b"content-length")
-    if length is None:
-        if b"transfer-encoding" not in headers:
-            return b""
-    elif length.isdigit() and int(length) > limit:
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
         raise ContentTooLarge
     parts: list[bytes] = []
     size = 0

@@ -65,6 +65,22 @@ def _nobody(request: Request) -> Found:
     return {}
 
 
+def _only(alternative: Verify) -> Callable[[Request], None]:
+    """Return what finds out who calls where there is one way to say so, as for most operations."""
+
+    def verify(request: Request) -> None:
+        found = alternative(request)
+        if found is None:
+            raise Unauthorized
+        _note(request, found)
+
+    return verify
+
+
+def _note(request: Request, found: Found) -> None:
+    request.user, request.client, request.known = found.get("sub"), found.get("client"), found.get("known")
+
+
 class SecurityOperation(connexion.SecurityOperation):
     """The security requirement of one operation."""
 
@@ -76,6 +92,8 @@ class SecurityOperation(connexion.SecurityOperation):
         if not self.security:
             return None
         alternatives = [self._alternative(requirement) for requirement in self.security]
+        if len(alternatives) == 1:
+            return _only(alternatives[0])
 
         def verify(request: Request) -> None:
             refused: list[Exception] = []
@@ -86,8 +104,7 @@ class SecurityOperation(connexion.SecurityOperation):
                     refused.append(error)
                     continue
                 if found is not None:
-                    request.user, request.client = found.get("sub"), found.get("client")
-                    request.known = found.get("known")
+                    _note(request, found)
                     request.refused = refused[0] if refused else None
                     return
             raise refused[-1] if refused else Unauthorized()

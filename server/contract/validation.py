@@ -5,7 +5,6 @@ Connexion builds its validators anew for each request. Here every schema of an o
 was expected but never the value, which may be a password.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,16 +16,9 @@ Schema = dict[str, Any]
 Check = Callable[[Any], Fault | None]
 """Returns what is wrong with a value, or None."""
 
-C1 = re.compile("[\x80-\x9f]")
-
-
-def is_visible(text: str) -> bool:
-    """Tell whether a text has none of the control characters beyond ASCII, which a portable pattern cannot name."""
-    return not C1.search(text)
-
-
-FORMATS: dict[str, Any] = {"validate_formats": True, "formats": {"visible": is_visible}}
-"""Formats that schemas are held to."""
+VISIBLE = {"pattern": r"^[^\u0080-\u009f]*$"}
+"""The format `visible`: no control characters beyond ASCII. A spec cannot say so, since a portable pattern cannot name
+them; the validator's own can, in a fourth of the time of a function of ours."""
 KINDS = {
     "type": ("type", "types"),
     "pattern": ("format", ""),
@@ -48,7 +40,7 @@ def compile_schema(schema: Schema) -> Check:
     """Compile one schema; a `oneOf` with a discriminator answers for the variant that the value names."""
     if "discriminator" in schema:
         return _compile_variants(schema)
-    validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value", **FORMATS)
+    validator = jsonschema_rs.Draft4Validator(_as_draft4(schema), mask="the value", validate_formats=True)
     is_valid, iter_errors = validator.is_valid, validator.iter_errors
 
     def check(value: Any) -> Fault | None:
@@ -103,6 +95,9 @@ def _as_draft4(node: Any) -> Any:
     plain = {key: _as_draft4(value) for key, value in node.items() if key not in ("example", "id")}
     if "properties" in node:
         plain["properties"] = {name: _as_draft4(value) for name, value in node["properties"].items()}
+    if plain.get("format") == "visible":
+        del plain["format"]
+        plain["allOf"] = [*plain.get("allOf", []), VISIBLE]
     if plain.pop("nullable", False):
         plain["type"] = [plain["type"], "null"]
         if "enum" in plain:

@@ -89,9 +89,9 @@ class AccessLog:
                 "request_id": request.id,
                 "contract": request.contract,
                 "operation": request.operation or getattr(request.scope.get("endpoint"), "__name__", None),
-                "action": action(request),
+                "action": request.action or None,
                 "status": status,
-                "duration_ms": round(seconds * 1_000, 2),
+                "duration_ms": int(seconds * 100_000) / 100,  # `round` takes as long as all else of a line
                 "account": getattr(request.user, "account_id", None),
             }
             if request.limit:
@@ -130,8 +130,3 @@ class AccessLogMiddleware:
         finally:
             del scope[REQUEST]  # each knows the other: only the garbage collector would find them, later
             self.access_log.end(request, begun)
-
-
-def action(request: Request) -> str | None:
-    """Return the action that was asked for; None if there is none."""
-    return request.action or None
