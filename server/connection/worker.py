@@ -4,18 +4,20 @@ One look a second at all connections ends those that have owed something for too
 byte on, or that an answer is read. It costs a request no timer of its own.
 """
 
+import asyncio
 import re
 import resource
 from http import HTTPStatus
 from typing import Any
 
 from gunicorn.asgi import protocol
-from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from server.connection.allowed_hosts import allowed_hosts
 from server.connection.client_ip import client_scheme
+from server.connection.exchange import Exchange
+from server.connection.parser import Parser
 from server.connection.public_url import strip_path
 from server.contract.response import serialize
 
@@ -35,35 +37,7 @@ PROBLEM = {
     "X-Content-Type-Options": "nosniff",
     "Connection": "close",
 }
-
-
-NOT_ASCII = re.compile(rb"[\x80-\xff]")
-ABSOLUTE = re.compile(rb"https?://([^/?]+)", re.IGNORECASE)
 HOST = re.compile(rb"([\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?", re.ASCII)
-
-
-class Parser(PythonProtocol):
-    """gunicorn's parser, for clients that put Chinese into a URL as it is (PHP's curl), or a whole URL there.
-
-    host: what the line names, which then counts and not the header (RFC 9112 section 3.2.2).
-    """
-
-    path: bytes
-    host: bytes | None = None
-
-    def _parse_request_line(self) -> bool:
-        """Read the line as if what is not ASCII in it were percent-encoded, and the URL only its path."""
-        end = self._buffer.find(b"\r\n")
-        if end > 0 and not self._buffer[:end].isascii():
-            self._buffer[:end] = NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], bytes(self._buffer[:end]))
-            self._scan_from = 0
-        whole: bool = super()._parse_request_line()
-        absolute = ABSOLUTE.match(self.path) if whole else None
-        self.host = absolute and absolute[1]
-        if absolute:
-            target = self.path[absolute.end() :]
-            self.path = target if target.startswith(b"/") else b"/" + target
-        return whole
 
 
 class Connection(ASGIProtocol):
@@ -189,13 +163,31 @@ class Connection(ASGIProtocol):
         gunicorn keeps a connection of HTTP/1.0 that asks for it, but does not say so; and it takes `close, TE` for a
         word that it does not know.
         """
-        options = b",".join(value for name, value in request.headers_bytes if name == b"connection").lower()
-        return (
-            self.asking is not None
-            or request.version < (1, 1)
-            or b"close" in [option.strip() for option in options.split(b",")]
-            or super()._will_close(request, response_requires_close)
-        )
+        if self.asking is not None or request.version < (1, 1):
+            return True
+        if request._connection is not None:  # the first such field, as gunicorn noted it
+            options = b",".join(value for name, value in request.headers_bytes if name == b"connection").lower()
+            if b"close" in [option.strip() for option in options.split(b",")]:
+                return True
+        return bool(super()._will_close(request, response_requires_close))
+
+    async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        """Answer a request; tell whether another may follow.
+
+        Here and now: gunicorn makes a task of each, since an application may go on working after its answer.
+        """
+        exchange = Exchange(self, request)
+        try:
+            scope = self._build_http_scope(request, sockname, peername)
+            await self.app(scope, self._body_receiver.receive, exchange.send)
+        except asyncio.CancelledError:  # the client has gone
+            return False
+        except Exception:
+            if not exchange.is_done:
+                self.log.exception("Error in ASGI application")
+        if not exchange.status and not self._closed:
+            self._send_error_response(500, "")
+        return exchange.keeps_connection
 
     def _close_transport(self) -> None:
         """Close; a client that is still sending is listened to first, or it would see a broken pipe and no answer."""
