@@ -7,6 +7,7 @@ byte on, or that an answer is read. It costs a request no timer of its own.
 import asyncio
 import re
 import resource
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
@@ -219,7 +220,7 @@ class Connection(ASGIProtocol):
         phrase = HTTPStatus(status).phrase
         problem = {"type": "about:blank", "title": phrase, "status": status}
         body = serialize(problem | ({"detail": DETAILS[status]} if status in DETAILS else {}))
-        headers = {**PROBLEM, **dict(extra_headers), "Content-Length": str(len(body))}
+        headers = {**PROBLEM, **dict(extra_headers), "Date": formatdate(usegmt=True), "Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         bodiless = self._current_request is not None and self._current_request.method == "HEAD"
         self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + (b"" if bodiless else body))

@@ -145,3 +145,4 @@ def test_what_cannot_be_read_is_answered(server: Served, line: bytes) -> None:
     head, _, body = exchange(server, line).partition(b"\r\n\r\n")
     assert head.split()[1] in (b"400", b"421")
     assert bool(body) is not line.startswith(b"HEAD")  # RFC 9110 section 9.3.2
+    assert b"\r\nDate: " in head  # section 6.6.1
