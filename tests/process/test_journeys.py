@@ -105,6 +105,7 @@ def test_the_file_is_arazzo_and_points_to_its_spec(journey: Journey) -> None:
         names = [step["stepId"] for step in workflow["steps"]]
         assert len(names) == len(set(names))
         assert workflow["summary"]
+        assert len(workflow.get("x-one-runner", "a reason")) > 3
         assert workflow["description"]
 
 
@@ -138,7 +139,7 @@ def test_the_journey_comes_to_its_end(journey: Journey, server: Operated) -> Non
 def test_an_independent_runner_comes_to_the_same_end(journey: Journey, server: Operated) -> None:
     require()
     inputs = Inputs(server)
-    for workflow in journey.workflows:
+    for workflow in journey.shared:
         ran = redocly.respect(journey, workflow, inputs.of(workflow), server.url)
         assert ran.returncode == 0, ran.stdout
         warnings = r"( \d+ warnings,)?" if "x-respect-severity" in workflow else ""

@@ -25,7 +25,7 @@ from server.specs import Contract
 
 WORKFLOW_FIELDS = {"workflowId", "summary", "description", "inputs", "parameters", "steps"}
 STEP_FIELDS = {"stepId", "description", "operationId", "parameters", "requestBody", "successCriteria", "outputs"}
-EXTENSIONS = {"x-inputs", "x-client", "x-role", "x-respect-severity", "x-successCriteria"}
+EXTENSIONS = {"x-inputs", "x-client", "x-role", "x-one-runner", "x-respect-severity", "x-successCriteria"}
 METHODS = {"get", "put", "post", "delete"}
 DOCUMENT = "urn:contract"
 
@@ -223,12 +223,13 @@ def _take(step: Step, common: list[dict[str, Any]], progress: Walk, declared: De
 
 def compose(operation: Operation, step: Step, common: list[dict[str, Any]], progress: Walk) -> dict[str, Any]:
     """Return what is sent, as the client takes it; a parameter of the step comes before one of the workflow."""
-    places: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
+    places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
     for parameter in common + step.get("parameters", []):
         value = progress.evaluate(parameter["value"])
         if value is ABSENT or parameter["in"] not in places:
             raise Stumbled(f"parameter {parameter}: no such value or place")
-        places[parameter["in"]][parameter["name"]] = str(value)
+        several = isinstance(value, list)  # a query may repeat its name
+        places[parameter["in"]][parameter["name"]] = [str(one) for one in value] if several else str(value)
     path = operation.path
     for name, value in places["path"].items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))

@@ -66,6 +66,10 @@ class Inputs:
         local, at, domain = values[name].partition("@")
         return f"{local}{self.suffix}{at}{domain}"
 
+    def make_number(self, values: Values, name: str, source: Values) -> str:
+        """Return the default, a mobile number, with other digits behind its first three."""
+        return str(values[name])[:3] + self.suffix[1:].zfill(8)[-8:]
+
     def create_access_key(self, values: Values, name: str, source: Values) -> str:
         """Have the operator make an access key; return its accessid."""
         accessid = self.make_unique(values, name, source)
@@ -117,6 +121,7 @@ class Inputs:
 
 SOURCES: dict[str, Callable[[Inputs, Values, str, Values], Any]] = {
     "unique": Inputs.make_unique,
+    "unique_number": Inputs.make_number,
     "access_key": Inputs.create_access_key,
     "seconds_ahead": Inputs.count_seconds,
     "http_date": Inputs.write_date,

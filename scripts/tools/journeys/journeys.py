@@ -38,6 +38,11 @@ class Journey:
         workflows: list[Workflow] = self.document["workflows"]
         return workflows
 
+    @property
+    def shared(self) -> list[Workflow]:
+        """Return those that both runners can walk; of the others `x-one-runner` says why not."""
+        return [workflow for workflow in self.workflows if "x-one-runner" not in workflow]
+
 
 def load_journeys() -> dict[str, Journey]:
     """Load the journey of every contract, by stem."""

@@ -13,7 +13,7 @@ from scripts.tools.harness.client import ContractClient, find_client
 from scripts.tools.journeys import redocly
 from scripts.tools.journeys.arazzo import Declared, Stumbled, walk
 from scripts.tools.journeys.inputs import Inputs
-from scripts.tools.journeys.journeys import Journey, load_journey
+from scripts.tools.journeys.journeys import Journey, Workflow, load_journey
 from server.cli.contract_check import follow, mistakes
 from server.specs import Contract
 
@@ -30,15 +30,17 @@ def check_files(contract: Contract) -> list[str]:
 
 def walk_by_ours(contract: Contract) -> list[str]:
     """Walk through the journey with our runner."""
-    return _walk(contract, _walk_ours)
+    journey = load_journey(contract)
+    return _walk(journey, journey.workflows, _walk_ours)
 
 
 def walk_by_redocly(contract: Contract) -> list[str]:
     """Walk through the journey with Redocly's runner."""
-    return _walk(contract, _walk_redoclys)
+    journey = load_journey(contract)
+    return _walk(journey, journey.shared, _walk_redoclys)
 
 
-def _walk_ours(journey: Journey, workflow: dict[str, Any], inputs: dict[str, Any], url: str) -> str:
+def _walk_ours(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> str:
     try:
         walk(journey, workflow, inputs, url)
     except Stumbled as reason:
@@ -46,16 +48,17 @@ def _walk_ours(journey: Journey, workflow: dict[str, Any], inputs: dict[str, Any
     return ""
 
 
-def _walk_redoclys(journey: Journey, workflow: dict[str, Any], inputs: dict[str, Any], url: str) -> str:
+def _walk_redoclys(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: str) -> str:
     ran = redocly.respect(journey, workflow, inputs, url)
     return ran.stdout if ran.returncode else ""
 
 
-def _walk(contract: Contract, runner: Callable[[Journey, dict[str, Any], dict[str, Any], str], str]) -> list[str]:
-    journey = load_journey(contract)
+def _walk(
+    journey: Journey, workflows: list[Workflow], runner: Callable[[Journey, Workflow, dict[str, Any], str], str]
+) -> list[str]:
     with fresh() as server:
         inputs = Inputs(server)
-        for workflow in journey.workflows:
+        for workflow in workflows:
             if told := runner(journey, workflow, inputs.of(workflow), server.url):
                 return [told]
     return []
