@@ -128,8 +128,8 @@ class Request:
     def cookie(self, name: str) -> str | None:
         """Return the value of a cookie."""
         if self._cookies is None:
-            header = self.header(b"cookie")
-            self._cookies = cookie_parser(header) if header else {}
+            sent = [value for header, value in self.scope["headers"] if header == b"cookie"]  # several are one
+            self._cookies = cookie_parser(b"; ".join(sent).decode("latin-1")) if sent else {}
         return self._cookies.get(name)
 
     @property

@@ -200,6 +200,17 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
     assert attributes == f"Max-Age=1209600; Path=/; HttpOnly; SameSite=Lax{secure}"
 
 
+@pytest.mark.parametrize(
+    "sent", [["a=b", "{}"], ["{}", "a=b"], ['$Version=0; {}; $Path="/"'], ["a=b;{};"], ["junk", "{}"]]
+)
+def test_several_cookie_headers_are_one(zhangsan: TestClient, sent: list[str]) -> None:
+    """nodejs/node#11256, js-cookie/java-cookie#11: Java adds a header for each cookie; the first alone was read."""
+    cookie = f"sessionid={zhangsan.cookies['sessionid']}"
+    zhangsan.cookies.clear()
+    headers = [("cookie", one.format(cookie)) for one in sent]
+    assert answer(zhangsan.get("/user/other", headers=headers)) == {"ret": 0} | ZHANGSAN
+
+
 def test_the_store_does_not_know_the_cookie(zhangsan: TestClient) -> None:
     assert zhangsan.cookies["sessionid"] not in str(everything())
 

@@ -26,7 +26,7 @@ public class Client {
             HttpURLConnection connection = (HttpURLConnection) new URL(URL + path).openConnection();
             connection.setInstanceFollowRedirects(false);
             connection.setRequestMethod(method);
-            for (int i = 0; i < headers.length; i += 2) connection.setRequestProperty(headers[i], headers[i + 1]);
+            for (int i = 0; i < headers.length; i += 2) connection.addRequestProperty(headers[i], headers[i + 1]);
             if (body != null) {
                 connection.setDoOutput(true); // which turns GET into POST
                 try (OutputStream out = connection.getOutputStream()) { out.write(body.getBytes(StandardCharsets.UTF_8)); }
@@ -100,6 +100,7 @@ public class Client {
         String session = cookie;
         has("annotation: GET with a body, which is POST", "\"friends\":[]", call("GET", "/user/other", "{\"action\":\"get_friends\"}", "Cookie", session, "Content-Type", "application/json"));
         has("annotation: own data", "张三", call("GET", "/user/other/", null, "Cookie", session));
+        has("annotation: a header for each cookie", "张三", call("GET", "/user/other", null, "Cookie", "rollbook_device=x", "Cookie", session));
         has("annotation: own data by POST", "张三", call("GET", "/user/other/", "{}", "Cookie", session));
         has("annotation: rename", "修改成功", call("POST", "/user/other", "{\"action\":\"change_name\",\"user_name\":\"李四\",\"user_id\":\"javaann\"}", "Cookie", session));
         has("annotation: apply", "邀请已发送", call("PUT", "/user/other", "{\"action\":\"friend_apply\",\"id\":\"owner \"}", "Cookie", session));
