@@ -1,5 +1,6 @@
 """The sandbox as a process: several beside each other, whatever befalls one, and clients that nobody here wrote."""
 
+import json
 import os
 import re
 import signal
@@ -8,14 +9,22 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from scripts.tools.journeys import redocly
+from scripts.tools.journeys.arazzo import Declared, Stumbled, walk
+from scripts.tools.journeys.journeys import Workflow, load_journey
+from server.cli.contract_check import mistakes
+from server.settings import Settings
+from server.specs import SANDBOX, load_contracts
 from tests.conftest import ROOT
 from tests.process.test_zoo import program
+from tests.redocly_cli import require
 
 pytestmark = pytest.mark.once("a sandbox's store is a file of SQLite")
 PAGE = ROOT / "scripts/tools/docs/pages/test-your-client.md"
@@ -188,6 +197,53 @@ def test_every_snippet_of_the_page_does_what_it_says(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     if "msCaptcha" in code:
         assert "验证码" in ran.stdout
+
+
+JOURNEY = load_journey(
+    next(one for one in load_contracts(Settings(contracts=str(SANDBOX), sandbox=True)) if one.stem == "sandbox")
+)
+every_workflow = pytest.mark.parametrize("workflow", JOURNEY.workflows, ids=lambda one: one["workflowId"])
+
+
+def _inputs(workflow: Workflow) -> dict[str, Any]:
+    return {name: schema["default"] for name, schema in workflow["inputs"]["properties"].items()}
+
+
+@every_workflow
+def test_expiry_and_recovery_are_walked_through_while_nobody_waits(running: Process, workflow: Workflow) -> None:
+    assert walk(JOURNEY, workflow, _inputs(workflow), running.url) == len(workflow["steps"])
+
+
+@every_workflow
+def test_an_independent_runner_comes_to_the_same_end(running: Process, workflow: Workflow) -> None:
+    require()
+    ran = redocly.respect(JOURNEY, workflow, _inputs(workflow), running.url)
+    assert ran.returncode == 0, ran.stdout
+    steps = len(workflow["steps"])
+    assert f"Steps: {steps} passed, {steps} total" in ran.stdout, ran.stdout
+
+
+def test_a_step_of_a_contract_that_the_journey_does_not_name_is_refused(running: Process) -> None:
+    workflow = deepcopy(JOURNEY.workflows[0])
+    workflow["steps"][0]["operationId"] = "$sourceDescriptions.signed.act"
+    with pytest.raises(Stumbled, match=r"reset: no operation \$sourceDescriptions.signed.act"):
+        walk(JOURNEY, workflow, _inputs(workflow), running.url)
+
+
+def test_every_operation_of_the_sandbox_occurs_in_its_journey() -> None:
+    named = {step["operationId"] for workflow in JOURNEY.workflows for step in workflow["steps"]}
+    own = {f"$sourceDescriptions.sandbox.{name}" for name in Declared(JOURNEY.contract).operations}
+    assert own <= named
+
+
+def test_the_contract_and_its_journey_keep_every_rule(tmp_path: Path) -> None:
+    require()
+    source = JOURNEY.contract.source
+    assert list(mistakes(source)) == []
+    bundled = tmp_path / "sandbox.json"
+    bundled.write_text(json.dumps(JOURNEY.contract.document), "utf-8")
+    ran = redocly.lint(bundled, source.journey)
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_the_page_shows_how_in_three_languages() -> None:

@@ -137,7 +137,9 @@ class Walk:
             case ["$statusCode"] if self.response is not None:
                 found = self.response.status_code
             case ["$response", "header", key] if self.response is not None:
-                found = self.response.headers.get(key, ABSENT)
+                # the last of several cookies counts: theirs is the one header that must not be joined (RFC 9110)
+                values = self.response.headers.get_list(key)
+                found = ABSENT if not values else values[-1] if key.lower() == "set-cookie" else ", ".join(values)
             case ["$response", "body"] if self.response is not None:
                 found = point(self._body(), pointer) if pointer else self.response.text
             case _:
@@ -184,17 +186,18 @@ def walk(
 
     connect: makes the client, given `base_url`.
     """
-    declared = Declared(journey.contract)
+    declared = {contract.stem: Declared(contract) for contract in (journey.contract, *journey.beside)}
     _refuse_unknown(workflow, WORKFLOW_FIELDS)
     missing = set(workflow["inputs"]["required"]) - inputs.keys()
     if missing:
         raise Stumbled(f"{workflow['workflowId']}: no value for {', '.join(sorted(missing))}")
     progress = Walk(inputs)
-    with connect(base_url=url + declared.base_path) as client:
+    with connect(base_url=url) as client:
         client.timeout = httpx2.Timeout(30)
         for step in workflow["steps"]:
             try:
-                _take(step, workflow.get("parameters", []), progress, declared, client)
+                stem, operation = _operation(step["operationId"], journey)
+                _take(step, operation, workflow.get("parameters", []), progress, declared[stem], client)
             except Stumbled as reason:
                 told = progress.response and f"{progress.response.status_code} {progress.response.text[:500]}"
                 where = f"{journey.stem} / {workflow['workflowId']} / {step.get('stepId')}"
@@ -202,13 +205,26 @@ def walk(
     return len(workflow["steps"])
 
 
-def _take(step: Step, common: list[dict[str, Any]], progress: Walk, declared: Declared, client: httpx2.Client) -> None:
+def _operation(named: str, journey: Journey) -> tuple[str, str]:
+    """Return the contract and the operation that a step names: its own by the id alone. Raises Stumbled."""
+    match named.split("."):
+        case [id]:
+            return journey.stem, id
+        case ["$sourceDescriptions", stem, id] if stem in {one.stem for one in (journey.contract, *journey.beside)}:
+            return stem, id
+    raise Stumbled(f"no operation {named}")
+
+
+def _take(
+    step: Step, named: str, common: list[dict[str, Any]], progress: Walk, declared: Declared, client: httpx2.Client
+) -> None:
     """Take one step. Raises Stumbled."""
     _refuse_unknown(step, STEP_FIELDS)
-    operation = declared.operations.get(step["operationId"])
+    operation = declared.operations.get(named)
     if not operation:
-        raise Stumbled(f"no operation {step['operationId']}")
+        raise Stumbled(f"no operation {named}")
     sent = compose(operation, step, common, progress)
+    sent["url"] = declared.base_path + sent["url"]
     client.cookies.clear()
     progress.response = response = client.request(operation.method, **sent)
     complaints = list(declared.complaints(operation, response))

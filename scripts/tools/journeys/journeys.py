@@ -21,6 +21,8 @@ class Journey:
 
     contract: Contract
     document: dict[str, Any]
+    beside: tuple[Contract, ...] = ()
+    """Other contracts that its steps name."""
 
     @property
     def stem(self) -> str:
@@ -57,4 +59,5 @@ def load_journey(contract: Contract) -> Journey:
     document = yaml.safe_load(file.read_text("utf-8"))
     if not isinstance(document, dict) or not document.get("workflows"):
         raise SpecError(contract.stem, file.name, "workflows are missing")
-    return Journey(contract, document)
+    named = {source["name"] for source in document["sourceDescriptions"]} - {contract.stem}
+    return Journey(contract, document, tuple(one for one in load_contracts() if one.stem in named) if named else ())

@@ -39,11 +39,12 @@ def respect(journey: Journey, workflow: Workflow, inputs: dict[str, Any], url: s
 
 
 def _bundle(journey: Journey, folder: Path) -> Path:
-    """Write a journey beside its spec without references to other files; return where."""
-    (source,) = journey.document["sourceDescriptions"]
-    (folder / "spec.json").write_text(json.dumps(journey.contract.document), "utf-8")
+    """Write a journey beside its specs without references to other files; return where."""
+    for contract in (journey.contract, *journey.beside):
+        (folder / f"{contract.stem}.spec.json").write_text(json.dumps(contract.document), "utf-8")
+    sources = [{**source, "url": f"{source['name']}.spec.json"} for source in journey.document["sourceDescriptions"]]
     file = folder / f"{journey.stem}.json"
-    file.write_text(json.dumps({**journey.document, "sourceDescriptions": [{**source, "url": "spec.json"}]}), "utf-8")
+    file.write_text(json.dumps({**journey.document, "sourceDescriptions": sources}), "utf-8")
     return file
 
 
@@ -51,7 +52,7 @@ def _respect(file: Path, journey: Journey, workflow: Workflow, inputs: dict[str,
     return run(
         *("respect", str(file)),
         *("--workflow", workflow["workflowId"]),
-        *("--server", f"{journey.stem}={url}{journey.contract.base_path}"),
+        *("--server", ",".join(f"{one.stem}={url}{one.base_path}" for one in (journey.contract, *journey.beside))),
         *("--input", json.dumps(inputs)),
         *(("--severity", workflow["x-respect-severity"]) if "x-respect-severity" in workflow else ()),
     )
