@@ -2,7 +2,7 @@
 
 The estimator is zxcvbn's. Its words are those of the package, passwords from breaches and of Chinese users, Chinese
 words in pinyin (`words/`), and those of one call, which stay in a dictionary of that call: the package keeps them in
-one that all threads share.
+one that all threads share. All constants were chosen by lists that the tests do not measure by.
 """
 
 import re
@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from math import factorial, prod
-from pathlib import Path
 from typing import Any
+
+from models.passwords import pinyin, word_lists
 
 LONGEST = 64
 """Characters that are looked at; the time grows with the square."""
@@ -21,6 +22,8 @@ SHORTEST_WORD = 4
 """Characters of a word in the lists: there are too many shorter ones for any to be told from chance."""
 SHORT_WORDS = 1_500
 """So many words of that length are told from chance."""
+CUT = 8
+"""Characters that old systems kept of a password: longer words stand in lists of lost ones as they were cut off."""
 DATE_DIGITS = 6
 PLAIN_FROM = 6
 """Characters from which a word is one however it is spelled."""
@@ -31,6 +34,9 @@ LETTER_BY_DIGIT = re.compile("(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
 LATE = re.compile("(?<=[0-9])[A-Za-z]")
 LATE_LETTER = 30
 """How many times fewer passwords have letters after digits than before."""
+SMALL_LETTERS = 10
+"""How many times more passwords of people are of small letters alone than their letters would say. Of those drawn by
+lot from letters and digits one in a thousand is."""
 USUAL_CAPITALS = re.compile("[A-Z]?[a-z]*")
 ODD_CAPITALS = 100
 """How many times fewer have capitals elsewhere than at the beginning."""
@@ -48,7 +54,6 @@ WEIGHT = 10
 CAPITAL, MIXED, SIGN = 2, 4, 5
 """How many times more guesses what is no word takes with capitals, for each digit beside a letter, and with signs."""
 PLAIN = re.compile("[a-z]+")
-WORDS = Path(__file__).parent / "words"
 
 Matches = list[dict[str, Any]]
 Dictionaries = dict[str, dict[str, int]]
@@ -58,16 +63,19 @@ Dictionaries = dict[str, dict[str, int]]
 def ranked() -> dict[str, int]:
     """Return all words, in small letters, with the rank of each in the list where it is most frequent.
 
-    Some 18 MB; the package's own dictionaries, which are of no more use, are emptied.
+    Some 29 MB; the package's own dictionaries, which are of no more use, are emptied.
     """
     from zxcvbn import matching  # noqa: PLC0415  # what one of the policies has no use for
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415
 
     words: dict[str, int] = {}
-    for listed in (*FREQUENCY_LISTS.values(), *map(_read, sorted(WORDS.glob("*.txt")))):
+    for listed in (*FREQUENCY_LISTS.values(), *map(word_lists.read, word_lists.names())):
         for rank, word in enumerate(listed, 1):
             if len(word) >= SHORTEST_WORD and rank < words.get(word, rank + 1):
                 words[word] = rank
+    for word, rank in list(words.items()):
+        if len(word) > CUT and rank < words.get(word[:CUT], rank + 1):
+            words[word[:CUT]] = rank
     matching.RANKED_DICTIONARIES.clear()
     return words
 
@@ -106,7 +114,7 @@ def _matches(password: str, dictionaries: Dictionaries) -> Matches:
     found = [match for matcher in matchers for match in matcher(password, _ranked_dictionaries=dictionaries)]
     found += matching.l33t_match(password, dictionaries, _one_for_each(password, matching.L33T_TABLE))
     patterns = [match for match in found if _is_pattern(match, password)]
-    return [*patterns, *_numbers(password), *_repetitions(password, dictionaries)]
+    return [*patterns, *_numbers(password), *_phrases(password), *_repetitions(password, dictionaries)]
 
 
 def _one_for_each(password: str, table: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -134,6 +142,13 @@ def _numbers(password: str) -> Iterator[dict[str, Any]]:
     """Yield the numbers: on the average the half of those of that length are tried before one is found."""
     for found in NUMBER.finditer(password):
         yield _match(found, 10 ** len(found[0]) // 2)
+
+
+def _phrases(password: str) -> Iterator[dict[str, Any]]:
+    """Yield what is Chinese in pinyin, however many words of it: `woaibeijing` is none that a list has."""
+    for found in pinyin.RUNS.finditer(password):
+        if pinyin.SPELLING.fullmatch(found[0]) and (guesses := pinyin.phrase(found[0].lower())):
+            yield _match(found, max(guesses, FEWEST))
 
 
 def _repetitions(password: str, dictionaries: Dictionaries) -> Iterator[dict[str, Any]]:
@@ -170,7 +185,8 @@ def _surprise(token: str) -> float:
 def _rarity(password: str) -> float:
     """Return how many times fewer people make a password of such a shape than of words and then digits."""
     odd = sum(not USUAL_CAPITALS.fullmatch(run) for run in RUNS.findall(password))
-    return float(LATE_LETTER ** len(LATE.findall(password)) * ODD_CAPITALS**odd)
+    small = 1 / SMALL_LETTERS if PLAIN.fullmatch(password) else 1
+    return float(LATE_LETTER ** len(LATE.findall(password)) * ODD_CAPITALS**odd * small)
 
 
 @cache
@@ -182,7 +198,3 @@ def _followers() -> dict[str, Counter[str]]:
             for start in range(place, max(place - 3, -1), -1):
                 found[letters[start:place]][letter] += 1
     return found
-
-
-def _read(file: Path) -> list[str]:
-    return [line for line in file.read_text().splitlines() if not line.startswith("# ")]

@@ -23,7 +23,7 @@ from models.db.database import transaction
 from models.errors import PasswordGuessable, PasswordIsUsername, PasswordTooShort
 from models.identifiers import normalize
 from models.outbox import OutboxMessage
-from models.passwords import guesses, hashing, password_validation
+from models.passwords import guesses, hashing, password_validation, word_lists
 from models.rate_counter import RateCounter
 from models.recovery import RecoveryCode
 from models.secret import ALPHANUMERIC
@@ -256,6 +256,7 @@ def guarded() -> Iterator[None]:
         *("密码密码密码密码", "x" * 256, "\U0001f511" * 8, "19861010", "31415926"),
         *("Zhangwei@2020", "wangxiaoming1990", "liuyang@1995", "ghbdtnvbh"),
         *("1a1a1a1a", "x9x9x9x9x9", "aB1aB1aB1"),  # tsyrogit/zxcvbn-c#3: of what repeats, the whole was counted
+        *("woaibeijing", "podushka1", "albuquer"),
     ],
 )
 def test_what_is_guessed_first_is_refused_however_it_is_spelled(password: str) -> None:
@@ -342,8 +343,9 @@ def test_signs_that_stand_for_letters_are_not_tried_in_every_mixture(monkeypatch
 
 @pytest.mark.requirement("63B blocklist", "ASVS 6.2.12")
 @pytest.mark.usefixtures("guarded")
-def test_of_a_list_that_was_not_used_97_in_100_are_refused() -> None:
-    listed = (Path(__file__).parent / "zxcvbn_ts_passwords.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["xato", "zxcvbn_ts"])
+def test_of_a_list_that_was_not_used_97_in_100_are_refused(name: str) -> None:
+    listed = (Path(__file__).parent / f"{name}_passwords.txt").read_text().splitlines()
     listed = [word for word in listed if not word.startswith("# ")]
     refused = sum(_is_refused(word) for word in listed)
     assert len(listed) > 1_500
@@ -351,14 +353,21 @@ def test_of_a_list_that_was_not_used_97_in_100_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("guarded")
-def test_of_fifty_thousand_random_passwords_of_eight_characters_no_more_than_one_is_refused() -> None:
-    """Nine of a million are (seeds 1 to 5, 200,000 each); the first 10,000 of each are looked at here."""
+def test_of_a_thousand_random_passwords_of_eight_characters_none_is_refused() -> None:
+    """Of more than a thousand some are: the next test says how many."""
+    random = Random(1)  # noqa: S311  # test data, no secrets
+    assert not any(_is_refused("".join(random.choices(ALPHANUMERIC, k=8))) for _ in range(1_000))
+
+
+@pytest.mark.usefixtures("guarded")
+def test_of_fifty_thousand_random_passwords_of_eight_characters_no_more_than_two_are_refused() -> None:
+    """Five of 200,000 are (seeds 1 to 5, 40,000 each); the first 10,000 of each are looked at here."""
     refused = []
     for seed in range(1, 6):
         random = Random(seed)  # noqa: S311  # test data, no secrets
         made = ("".join(random.choices(ALPHANUMERIC, k=8)) for _ in range(10_000))
         refused += [word for word in made if _is_refused(word)]
-    assert len(refused) <= 1, refused
+    assert len(refused) <= 2, refused
 
 
 def _is_refused(password: str) -> bool:
@@ -371,12 +380,12 @@ def _is_refused(password: str) -> bool:
 
 def test_word_lists_say_where_they_come_from_and_repeat_nothing() -> None:
     own = {word for words in FREQUENCY_LISTS.values() for word in words}
-    for file in guesses.WORDS.glob("*.txt"):
+    for file in word_lists.WORDS.glob("*.txt"):
         origin, _, *words = file.read_text().splitlines()
         assert re.search(r"\((MIT|BSD)\)", origin), file.name
-        assert len(words) > 500
+        assert len(words) > 300
         assert len(words) == len(set(words))
-        assert not own & set(words)
+        assert file.stem in ("pinyin", "syllables") or not own & set(words), file.name
 
 
 @pytest.mark.requirement("ASVS 6.2.4", "ASVS 6.2.12", "63B blocklist-size")
@@ -394,7 +403,7 @@ LONG = " Ångström 密码 \U0001f511 zxqkvjwp " + "".join(map(chr, range(32, 12
 
 
 @pytest.mark.requirement("ASVS 6.2.5", "ASVS 6.2.8", "ASVS 6.2.9")
-@pytest.mark.requirement("63B longest", "63B in-full", "63B whole", "63B ascii", "63B unicode")
+@pytest.mark.requirement("63B longest", "63B in-full", "63B whole", "63B ascii", "63B unicode", "63B normalization")
 @pytest.mark.parametrize("policy", ["guarded"])
 @pytest.mark.parametrize("stem", PLACES)
 def test_a_password_is_checked_as_it_was_typed(client: TestClient, stem: str) -> None:
