@@ -4,12 +4,15 @@ An embedded store answers faster than a thread can be woken, so its work runs on
 process has its lock: then it begins anew in a thread, where it may wait. A remote store is waited for in a few threads,
 each with a connection of its own; more of them would only fight for the GIL. Who has a password hashed waits for tens
 of milliseconds, so such requests always run in threads of their own, a few more than may hash at once
-(`models.passwords`); who would have to wait too long is told so at once.
+(`models.passwords`); who would have to wait too long is told so at once. Of the places in that queue nobody takes more
+than a share: neither one client, nor all those who name one account.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -22,6 +25,8 @@ from server.settings import Settings
 Result = TypeVar("Result")
 THREADS_PER_SLOT = 2
 """While one request waits for the disk, another is hashed (`models.passwords` keeps to the slots)."""
+SHARES = 4
+"""Into so many the places for those who have a password hashed are parted, where requests are limited."""
 
 
 class Executors:
@@ -33,6 +38,8 @@ class Executors:
         self.store = ThreadPoolExecutor(settings.database_pool_size, "store")
         self.embedded = settings.embedded
         self.most_waiting = threads + settings.hash_queue
+        self.share = max(1, self.most_waiting // SHARES) if settings.rate_limits else self.most_waiting
+        self.shares: Counter[str] = Counter()
         self.deadline = settings.hash_deadline_seconds
         self.store_deadline = settings.database_timeout_seconds
         self.retry_after = settings.retry_after_seconds
@@ -41,17 +48,15 @@ class Executors:
         self.database_pool_size = 0 if settings.embedded else settings.database_pool_size
         self.at_store = 0
 
-    async def run(self, work: Callable[[], Result], hashes: bool) -> Result:
+    async def run(self, work: Callable[[], Result], hashes: bool, askers: Collection[str] = ()) -> Result:
         """Run work that may read and write the store.
 
-        hashes: whether a password is hashed on the way. Raises ServiceUnavailable when too many wait for that, or for
-        the store.
+        hashes: whether a password is hashed on the way. askers: of whose shares that takes a place. Raises
+        ServiceUnavailable when too many wait for that, or for the store.
         """
         if not hashes:
             done = self.look_up(work)
             return await done if isinstance(done, Coroutine) else done
-        if self.waiting >= self.most_waiting:
-            raise self._overloaded()
         asked = monotonic()
 
         def in_time() -> Result:
@@ -59,11 +64,24 @@ class Executors:
                 raise self._overloaded()
             return timeout(self.store_deadline, work)
 
-        self.waiting += 1
-        try:
+        with self._place(askers):
             return await self._in(self.hashing, in_time)
+
+    @contextmanager
+    def _place(self, askers: Collection[str]) -> Iterator[None]:
+        """Hold a place in the queue, of everybody's share who asks. Raises ServiceUnavailable."""
+        if self.waiting >= self.most_waiting or any(self.shares[asker] >= self.share for asker in askers):
+            raise self._overloaded()
+        self.waiting += 1
+        self.shares.update(askers)
+        try:
+            yield
         finally:
             self.waiting -= 1
+            self.shares.subtract(askers)
+            for asker in askers:
+                if not self.shares[asker]:
+                    del self.shares[asker]
 
     def look_up(self, work: Callable[[], Result]) -> Result | Coroutine[Any, Any, Result]:
         """Run work at once where the store is embedded and nobody is in the way; else return what is to be awaited."""

@@ -14,13 +14,14 @@ from models.actor import Caller
 from models.db.database import run_transaction
 from models.db.transaction import CONNECTION_ERRORS
 from models.errors import InvalidSession
-from server.connection.client_ip import client_ip
-from server.contract.credentials import kind
+from models.identifiers import username_key
+from server.connection.client_ip import client_ip, site
+from server.contract.credentials import kind, reader
 from server.contract.executors import Executors
 from server.contract.layer import LayerAPI, LayerMiddleware, Step
 from server.contract.media import FORM, BodyParser
 from server.contract.request import REQUEST, Request, read_body
-from server.contract.request_members import compile_search, read_body_by
+from server.contract.request_members import compile_search, member_reader, read_body_by
 from server.contract.request_validation import Parameter
 from server.contract.response import Reply, send_reply
 from server.contract.validation import Schema, merge, properties
@@ -47,6 +48,7 @@ class Operation:
         parser = BodyParser([name.lower() for name in content], members, settings.max_json_depth)
         self.parse = parser.parse if content else None
         self.hashes = _hashes(operation)
+        self.names = _names(operation) if self.hashes else []
         self.executors = executors
         self.most_body = settings.max_body_bytes
         self.proxies = settings.trusted_networks
@@ -62,9 +64,14 @@ class Operation:
                 request.unread = error  # told in its turn: first of all, who calls
         hashes = self.hashes is not None and self.hashes(request)
         work = partial(self.perform, request)
-        done = self.executors.run(work, hashes=True) if hashes else self.executors.look_up(work)
+        done = self.executors.run(work, True, self._askers(request)) if hashes else self.executors.look_up(work)
         reply = done if isinstance(done, Reply) else await done
         await send_reply(reply, scope, send, self.executors.iterate)
+
+    def _askers(self, request: Request) -> set[str]:
+        """Return who asks for a password to be hashed: the client, and the account that is named or logged in."""
+        named = {f"account {username_key(name)}" for read in self.names if (name := read(request))}
+        return {f"client {site(client_ip(request.scope, self.proxies))}", *named}
 
     def perform(self, request: Request) -> Reply:
         """Run all layers in one transaction.
@@ -128,6 +135,29 @@ def _hashes(operation: AbstractOperation) -> Callable[[Request], bool] | None:
             return False  # it will be refused, in its turn
 
     return hashes
+
+
+def _names(operation: AbstractOperation) -> list[Callable[[Request], str | None]]:
+    """Return what reads the account that a request is about, before it is checked: its name, id or session.
+
+    Those are the arguments that name who is counted by account, or else the caller's credentials.
+    """
+    limits = [limit for limit in operation._operation.get("x-rate-limit", ()) if limit.get("per") == "account"]
+    named = {limit[word] for limit in limits for word in ("of", "session") if word in limit}
+    found: list[Callable[[Request], Any]] = [Parameter(p).read for p in operation.parameters if p["name"] in named]
+    found += filter(None, (member_reader(operation, of) for of in named))
+    if any(not {"of", "session"} & limit.keys() for limit in limits):
+        found += [reader(operation.security_schemes[name]) for name in _schemes(operation)]
+    return [partial(_text, read) for read in found]
+
+
+def _text(read: Callable[[Request], Any], request: Request) -> str | None:
+    """Return what was read, as a text; None for what will be refused in its turn."""
+    try:
+        value = read(request)
+    except (ProtocolError, UnicodeDecodeError):
+        return None
+    return " ".join(value) if isinstance(value, tuple) else str(value or "")
 
 
 def _is_password(schema: Schema) -> bool:

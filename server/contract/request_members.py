@@ -26,7 +26,7 @@ def argument_reader(operation: AbstractOperation, of: str, acts: Collection[str]
     """
     if any(one["name"] == of for one in operation.parameters):
         return _parameter_reader(operation, of, acts)
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in of.removeprefix("/").split("/")]
+    steps = _steps(of)
     schemas = list(_body_schemas(operation).values())
     read = compile_pointer(schemas[0], steps) if schemas else None
     if read is None:
@@ -34,6 +34,15 @@ def argument_reader(operation: AbstractOperation, of: str, acts: Collection[str]
     if not operation.request_body.get("required") or not all(is_required(one, steps, acts) for one in schemas):
         raise ValueError(f"{of} may be left out of a request; required is expected")
     return lambda request: read(request.members)  # as the handler sees them: a name that came as a number is a name
+
+
+def member_reader(operation: AbstractOperation, of: str) -> Callable[[Request], Any] | None:
+    """Return what reads a member of the body, by its name or JSON pointer; None where no schema declares it."""
+    return read_body_by(operation, lambda schema: compile_pointer(schema, _steps(of)))
+
+
+def _steps(of: str) -> list[str]:
+    return [step.replace("~1", "/").replace("~0", "~") for step in of.removeprefix("/").split("/")]
 
 
 def account_members(operation: AbstractOperation) -> Iterator[tuple[str, str]]:

@@ -66,6 +66,7 @@ def two_workers(
     """A server of two workers behind a trusted proxy."""
     folder = tmp_path_factory.mktemp("limits")
     settings = {"ROLLBOOK_RATE_LIMITS": "1", "ROLLBOOK_WORKERS": "2", "ROLLBOOK_TRUSTED_PROXIES": "127.0.0.1"}
+    settings["ROLLBOOK_HASH_QUEUE"] = str(4 * CLIENTS)  # they come from one address, which has a quarter
     server = Served(folder / "data", settings | new_store())
     server.open_store()
     yield server, World()
