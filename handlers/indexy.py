@@ -1,5 +1,7 @@
 """智能论文系统用户管理API文档: `{success, payload}`; a failure has its text as `message`, a 400 as `payload` too."""
 
+import re
+import unicodedata
 from typing import Any
 
 from handlers import _messages, _reset_page
@@ -124,8 +126,7 @@ def change_password(id: int, body: Body, user: Session | None) -> Body:
 
 def recover_by_mobile(body: Body) -> Body:
     """Set a new password by a code from a short message."""
-    code = str(body["msCaptcha"]).replace(" ", "").zfill(CODE_LENGTH)  # as a number it lacks its leading zeros
-    RecoveryCode.redeem_code(body["mobile"], code, body["newPassword"])
+    RecoveryCode.redeem_code(body["mobile"], _code(body["msCaptcha"]), body["newPassword"])
     return _succeed(1)
 
 
@@ -183,8 +184,7 @@ def request_mobile_confirmation(id: int, body: Body) -> Body:
 
 def confirm_mobile(id: int, body: Body) -> Body:
     """Prove the account's number."""
-    code = str(body["msCaptcha"]).zfill(CODE_LENGTH)
-    confirmation.redeem(Account.by_id(id), "mobile", body["mobile"], code)
+    confirmation.redeem(Account.by_id(id), "mobile", body["mobile"], _code(body["msCaptcha"]))
     return _succeed(1)
 
 
@@ -219,6 +219,11 @@ def fail(error: Exception) -> tuple[Body, int]:
         status, words = lookup_by_mro(FAILURES, error)
         text = words.format_map(vars(error))
     return ({"payload": text} if status == 400 else {}) | {"message": text, "success": False}, status
+
+
+def _code(typed: str | int) -> str:
+    """Read a code however people type it; as a number it lacks its leading zeros."""
+    return re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", str(typed))).zfill(CODE_LENGTH)
 
 
 def _succeed(payload: Any) -> Body:

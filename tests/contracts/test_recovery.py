@@ -123,6 +123,33 @@ def assert_page(response: Response, status: int, title: str) -> None:
 # --- by mobile -----------------------------------------------------------------------------------
 
 
+TYPED: list[Callable[[str], Any]] = [
+    lambda code: f"{code[:3]} {code[3:]}",
+    lambda code: f"\u3000{code[:3]}-{code[3:]}\n",
+    lambda code: "".join(chr(ord(digit) + 0xFEE0) for digit in code),
+    int,
+]
+"""How people type a code, or copy it (govuk-pay/pay-selfservice#3637, wso2/product-is#17641)."""
+
+
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_code_is_read_however_it_is_typed(
+    client: TestClient, alice: Account, delivered: Delivered, typed: Callable[[str], Any]
+) -> None:
+    assert redeem(client, typed(request_code(client, delivered))).json() == DONE
+    assert client.post(f"{USERS}/login", json={"username": "alice", "password": NEW}).json() == DONE
+    for channel, to in (("mobile", MOBILE), ("email", EMAIL)):
+        url = f"{USERS}/{alice.id}/{channel}/confirmation"
+        delivered()
+        assert client.post(url, json={channel: to}).json() == DONE
+        if channel == "mobile":
+            code = {"msCaptcha": typed(re.findall(r"\b[0-9]{6}\b", delivered()[-1]["text"])[0])}
+        else:
+            code = {"code": f" {re.findall(r'[0-9A-Za-z]{32}', delivered()[-1])[0]}\n"}
+        assert client.put(url, json={channel: to, **code}).json() == DONE
+
+
 @pytest.mark.requirement("ASVS 6.4.3", "ASVS 6.5.4")
 @pytest.mark.usefixtures("alice")
 def test_a_code_from_a_short_message_sets_a_new_password(client: TestClient, delivered: Delivered) -> None:
@@ -144,7 +171,7 @@ def test_a_code_may_be_a_number_or_text(
     assert can_log_in(client, NEW)
 
 
-@pytest.mark.parametrize("code", ["1234567", "", "12345x", "１２３４５６", -1, 1_000_000, 1.5, None, True, [1]])
+@pytest.mark.parametrize("code", ["1234567", "", "12345x", "壹贰叁肆伍陆", -1, 1_000_000, 1.5, None, True, [1]])
 @pytest.mark.usefixtures("alice")
 def test_what_cannot_be_a_code_is_refused_and_no_try_is_counted(
     client: TestClient, delivered: Delivered, code: Any
