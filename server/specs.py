@@ -70,9 +70,10 @@ class Contract:
         """
         path = urlsplit(public_url).path.rstrip("/")
         relative = [
-            {**server, "url": f"{path}{server['url'].rstrip('/')}" or "/"} for server in self.document["servers"]
+            {**server, "url": f"{path}{server['url'].rstrip('/')}" or "/", **AUDIENCE}
+            for server in self.document["servers"]
         ]
-        absolute = {"url": f"{public_url.rstrip('/')}{self.base_path}"}
+        absolute = {"url": f"{public_url.rstrip('/')}{self.base_path}", **AUDIENCE}
         public: dict[str, Any] = _without_server_words(self.document)
         for operation in (item["get"] for item in public["paths"].values() if "get" in item):
             operation.pop("requestBody", None)
@@ -113,6 +114,9 @@ class Contract:
         return media_type
 
 
+SIMPLE = ("string", "integer", "number", "boolean")
+AUDIENCE = {"x-internal": False}
+"""What linters ask of each address: whether it is for everybody (OWASP API9:2023)."""
 SERVER_ONLY = {
     *FUNCTIONS.values(),
     "x-session",
@@ -246,7 +250,7 @@ def load_module(stem: str, source: Source) -> Any:
 
 
 def bundle(document: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the common value types that it uses among its own components."""
+    """Return the document with the common value types that it uses among its own components, and no bare `allOf`."""
     used: dict[str, Any] = {}
 
     def localize(node: Any) -> Any:
@@ -266,7 +270,28 @@ def bundle(document: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
     bundled: dict[str, Any] = localize(document)
     schemas = bundled.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(localize(used))
-    return bundled
+    described: dict[str, Any] = _inline_described(bundled, schemas)
+    return described
+
+
+def _inline_described(node: Any, schemas: dict[str, Any]) -> Any:
+    """Return a part of a document with simple types in place of each `allOf` that only adds words to one.
+
+    Behind it generators, and Connexion's form parser, lose the type.
+    """
+    if isinstance(node, dict):
+        match node.get("allOf"):
+            case [{"$ref": str(name)}] if (found := merge(_follow(name, schemas))).get("type") in SIMPLE:
+                return found | {key: value for key, value in node.items() if key != "allOf"}
+        return {key: _inline_described(value, schemas) for key, value in node.items()}
+    return [_inline_described(item, schemas) for item in node] if isinstance(node, list) else node
+
+
+def _follow(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return a named schema, with those in place that its `allOf` names. Nothing where it is none of these."""
+    schema: dict[str, Any] = schemas.get(name.removeprefix(LOCAL), {})
+    parts = [_follow(part["$ref"], schemas) if "$ref" in part else part for part in schema.get("allOf", [])]
+    return schema | ({"allOf": parts} if parts else {})
 
 
 def _read(file: Path) -> dict[str, Any]:

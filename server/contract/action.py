@@ -18,8 +18,8 @@ class Action:
 
     def __init__(self, declared: dict[str, Any]) -> None:
         self.name: str = declared["name"]
-        self.in_body = "body" in declared["in"]
-        self.in_query = "query" in declared["in"]
+        self.in_body = "body" in declared["places"]
+        self.in_query = "query" in declared["places"]
         self.may_lack = "without" in declared
         self.requires: dict[str, list[str]] = declared.get("requires", {})
         allows: dict[str, list[str]] = declared.get("allows", {})

@@ -9,8 +9,9 @@ from connexion import AsyncApp
 from connexion.mock import MockResolver
 from starlette.testclient import TestClient
 
+from scripts.tools.harness.examples import documented
 from server.contract.answer_headers import declare_headers
-from server.specs import SERVER_ONLY, Contract, load_contracts
+from server.specs import SERVER_ONLY, load_contracts
 from tests.contracts.test_specs import follow, operations
 
 CONTRACTS = {contract.stem: contract for contract in load_contracts()}
@@ -78,6 +79,18 @@ def test_the_first_address_is_absolute_and_the_other_relative(stem: str) -> None
     assert second["url"] == f"/below{contract.base_path}"
 
 
+def test_no_simple_type_hides_behind_a_description() -> None:
+    """Behind `allOf` with one reference, generators take it for an object of any kind (openapi-generator#8457)."""
+    for contract in CONTRACTS.values():
+        published = contract.published(ADDRESS)
+        waiting: list[Any] = [follow(published, published)]
+        while waiting:
+            node = waiting.pop()
+            waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+            if isinstance(node, dict) and isinstance(node.get("allOf"), list) and len(node["allOf"]) == 1:
+                assert node["allOf"][0].get("type") not in ("string", "integer", "boolean", "number"), node
+
+
 def test_a_body_that_get_may_have_is_told_in_words() -> None:
     (document,) = (CONTRACTS[stem].document for stem in CONTRACTS if stem == "annotation")
     read = document["paths"]["/user/other"]["get"]
@@ -87,33 +100,6 @@ def test_a_body_that_get_may_have_is_told_in_words() -> None:
 def accept(value: str) -> dict[str, Any]:
     """Take every key for good: how Connexion is told so in a document that names no function."""
     return {"sub": value}
-
-
-def example(holder: dict[str, Any]) -> Any:
-    """Return the first example."""
-    named = [one["value"] for one in holder.get("examples", {}).values()]
-    return [*named, holder.get("example"), holder["schema"].get("example")][0]
-
-
-def documented(contract: Contract, path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """Return a request made of the first examples of what an operation requires."""
-    beside = follow(contract.document, contract.document["paths"][path].get("parameters", []))
-    required = [one for one in [*beside, *operation.get("parameters", [])] if one.get("required")]
-    places: dict[str, dict[str, Any]] = {
-        place: {one["name"]: example(one) for one in required if one["in"] == place}
-        for place in ("path", "query", "header")
-    }
-    schemes = contract.document["components"]["securitySchemes"]
-    for requirement in operation["security"][:1]:
-        for scheme in (schemes[name] for name in requirement):
-            if scheme["in"] == "cookie":
-                places["header"]["Cookie"] = f"{scheme['name']}=any"
-            else:
-                places[scheme["in"]][scheme["name"]] = "any"
-    request: dict[str, Any] = {"params": places["query"], "headers": places["header"]}
-    for media_type, content in list(operation.get("requestBody", {}).get("content", {}).items())[:1]:
-        request["json" if media_type == "application/json" else "data"] = example(content)
-    return {"url": contract.base_path + path.format(**places["path"]), **request}
 
 
 class Mock(MockResolver):
@@ -164,3 +150,18 @@ def test_every_operation_has_one_tag() -> None:
             assert len(operation["tags"]) == 1, (contract.stem, path)
             assert declared.issuperset(operation["tags"])
             assert all(name.isascii() for name in declared)
+
+
+def test_no_schema_is_called_as_the_constructor_of_another() -> None:
+    """Go's clients have a function `NewX` for each type `X` (OpenAPITools/openapi-generator#21857, kiota#3920)."""
+    for contract in CONTRACTS.values():
+        names = contract.document["components"]["schemas"].keys()
+        assert not names & {f"New{name}" for name in names}, contract.stem
+
+
+def test_json_comes_first_where_a_body_may_come_in_several_media_types() -> None:
+    """openapi-generator takes parameters of the first, and names JSON all the same (openapi-generator#9963)."""
+    for contract in CONTRACTS.values():
+        for path, _, operation in operations(contract.document):
+            content = list(operation.get("requestBody", {}).get("content", {}))
+            assert "application/json" not in content[1:], (contract.stem, path)

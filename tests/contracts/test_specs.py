@@ -216,7 +216,7 @@ def test_what_an_action_takes_is_declared(stem: str) -> None:
         for declared in (operation[key] for key in ["x-action"] if key in operation):
             names = {parameter["name"] for parameter in operation.get("parameters", [])}
             requires, allows = declared.get("requires", {}), declared.get("allows", {})
-            assert {declared["name"]} <= names or declared["in"] == ["body"], (path, method)
+            assert {declared["name"]} <= names or declared["places"] == ["body"], (path, method)
             assert {name for some in [*requires.values(), *allows.values()] for name in some} <= names
             assert allows.keys() <= requires.keys()
 

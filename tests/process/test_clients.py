@@ -187,7 +187,7 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
         return api.client("AuthenticatedClient", token=token, prefix="", auth_header_name="token")
 
     anybody = api.client()
-    new = models.NewCredentials(username="sso_python", password=PASSWORD)
+    new = models.Registration(username="sso_python", password=PASSWORD)
     p = models.Credentials(username="sso_python", password=PASSWORD)
     assert api.register.sync(client=anybody, body=new) == models.Registered("OK", "用户创建成功", None)
     assert api.register.sync(client=anybody, body=new) == models.NameTaken("new_user_err", "用户已存在", None)
@@ -202,7 +202,7 @@ def test_the_sso_journey_in_python(package: Callable[[str], Package]) -> None:
     assert (user.id, user.username, user.password) == (uid, "sso_python", "")
     assert user in api.list_accounts.sync(client=anybody, page=0, size=1000).data
     assert isinstance(api.find.sync(10**9, client=anybody), models.UnknownUser)
-    changed = api.update.sync(client=me, body=models.NewCredentials("sso_python2", "another horse"))
+    changed = api.update.sync(client=me, body=models.Registration("sso_python2", "another horse"))
     assert changed.message == "用户更新成功"
 
     assert api.log_out.sync(client=me).code == "OK"
@@ -327,7 +327,7 @@ def test_the_indexy_journey_in_python(package: Callable[[str], Package], host: H
     logged_in = api.log_in.sync_detailed(client=client, body=models.Credentials("indexy_python", PASSWORD))
     assert logged_in.parsed == models.Done(payload=1, success=True)
     assert "HttpOnly" in logged_in.headers["set-cookie"]
-    two = models.NewAccount("indexy_python2", PASSWORD, job="教授", mobile="13393922000")
+    two = models.AccountToCreate("indexy_python2", PASSWORD, job="教授", mobile="13393922000")
     assert api.create.sync(client=client, body=two).payload is True
 
     rows = api.list_accounts.sync(client=client, page=0, size=2, order=["id,desc", "username,asc"]).payload.rows

@@ -24,12 +24,12 @@ from starlette.testclient import TestClient
 
 import server.docs.pages
 from scripts.tools.clients import typescript_client
-from scripts.tools.clients.failure import CannotBeHad
-from scripts.tools.docs import ledger_page, site
+from scripts.tools.docs import interop_page, last_run, ledger_page, site
 from scripts.tools.docs.contracts import examples, readers, take_apart
 from scripts.tools.docs.languages import BASE, LANGUAGES, Language
 from scripts.tools.docs.markdown import as_json
 from scripts.tools.docs.snippets import Sheet, Snippet, anchor, make_sheet
+from scripts.tools.harness.npm import CannotBeHad, install
 from server.app import create_app
 from server.settings import read
 from tests.conftest import CHEAP, ROOT, Served
@@ -242,7 +242,7 @@ def test_typescript_snippets_compile_under_strict(tmp_path: Path) -> None:
     home = ROOT / "build/clients/typescript"
     home.mkdir(parents=True, exist_ok=True)
     try:
-        typescript_client._install(home)
+        install(typescript_client.HERE, home)
     except CannotBeHad as error:
         pytest.fail(str(error)) if os.environ.get("CI") == "true" else pytest.skip(str(error))
     (tmp_path / "node_modules").symlink_to(home / "node_modules")
@@ -490,15 +490,39 @@ def test_the_documents_words_are_told_from_ours(description: str, heading: str, 
 
 
 def test_a_ledger_is_shown_by_contract_and_its_absence_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "ledger.json"
-    assert "./scripts/test" in ledger_page.write(file)
-    write_ledger(compare_ledger(read_specs(), read_answers([]))[0], file)
-    shown = ledger_page.write(file)
+    build, released = tmp_path / "build", tmp_path / "released"
+    assert "./scripts/test" in ledger_page.write(last_run.read("contract_coverage", build, released))
+    build.mkdir()
+    write_ledger(compare_ledger(read_specs(), read_answers([]))[0], build / "contract_coverage.json")
+    shown = ledger_page.write(last_run.read("contract_coverage", build, released))
+    assert "in this checkout" in shown
     for stem, reader in READERS.items():
         assert f"## {stem} " in shown
         for operation in reader.operations:
             for status in operation.responses:
                 assert f"[{operation.id}](contracts/{stem}.md#{operation.id}) | {status} " in shown
+
+
+def test_what_came_with_a_release_is_shown_with_its_date_where_nothing_was_run_here(tmp_path: Path) -> None:
+    released = tmp_path / "released"
+    released.mkdir()
+    row = {"contract": "dbms", "operation": "find", "action": None, "status": 200, "media_type": None, "line": 7}
+    record = {"date": "2026-11-25", "commit": "abc1234", "value": [row | {"count": 3, "example": ""}]}
+    (released / "contract_coverage.json").write_text(json.dumps(record))
+    shown = ledger_page.write(last_run.read("contract_coverage", tmp_path, released))
+    assert "commit `abc1234`, 2026-11-25. 1 rows, 3 answers." in shown
+
+
+def test_the_table_of_tools_names_whose_fault_it_is(tmp_path: Path) -> None:
+    told = {"does": "compiled", "version": "1.0", "told": "Reads a mixture."}
+    rows = [
+        {"tool": "one", "contract": "dbms", "outcome": "works", **told},
+        {"tool": "one", "contract": "sso", "outcome": "the tool's fault", "link": "https://example.com/1", **told},
+    ]
+    (tmp_path / "interop.json").write_text(json.dumps(rows))
+    shown = interop_page.write(last_run.read("interop", tmp_path, tmp_path))
+    assert "| one | 1.0 | compiled | works | [the tool's fault](https://example.com/1) |" in shown
+    assert "- one, sso: Reads a mixture." in shown
 
 
 # --- served, and in a browser ----------------------------------------------------------------------

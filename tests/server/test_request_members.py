@@ -43,7 +43,7 @@ paths:
       operationId: act
       security: [{token: []}]
       x-documented: owner
-      x-action: {in: [body], name: kind}
+      x-action: {places: [body], name: kind}
       requestBody:
         required: true
         content: {application/json: {schema: {$ref: '#/components/schemas/Act'}}}

@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 
 from scripts.tools.clients import python_client, typescript_client
-from scripts.tools.clients.failure import CannotBeHad, Stumbled
+from scripts.tools.clients.failure import Stumbled
+from scripts.tools.harness.npm import CannotBeHad
 from server.specs import Contract, load_contracts
 
 ROOT = Path(__file__).parents[3]

@@ -2,19 +2,16 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import orjson
 
 from scripts.tools.clients import ADDRESS
-from scripts.tools.clients.failure import CannotBeHad, Stumbled
+from scripts.tools.clients.failure import Stumbled
+from scripts.tools.harness.npm import BIN, install
 from server.specs import Contract
 
 HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-"""Where Node.js and npm are, which came as a wheel."""
-
 OPTIONS = {
     "strict": True,
     "noUncheckedIndexedAccess": True,
@@ -31,7 +28,7 @@ OPTIONS = {
 
 def make(contracts: list[Contract], folder: Path) -> None:
     """Generate and compile `folder/<stem>`, the package `rollbook-<stem>`. Raises Stumbled, CannotBeHad."""
-    _install(folder)
+    install(HERE, folder)
     for contract in contracts:
         package = folder / contract.stem
         package.mkdir()
@@ -57,29 +54,6 @@ def _describe(contract: Contract) -> dict[str, object]:
         "exports": {".": {"types": "./dist/index.d.ts", "default": "./dist/index.js"}},
         "files": ["dist"],
     }
-
-
-def _install(folder: Path) -> None:
-    """Have npm bring what the lock file lists, unless it is there."""
-    installed = folder / "package-lock.json"
-    wanted = HERE / "package-lock.json"
-    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
-        return
-    installed.unlink(missing_ok=True)
-    shutil.copy(HERE / "package.json", folder)
-    if not (BIN / "npm").exists():
-        raise CannotBeHad(f"there is no Node.js in {BIN}")
-    shutil.copy(wanted, installed)
-    ran = subprocess.run(  # noqa: S603  # a tool of this environment
-        [BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        installed.unlink()
-        raise CannotBeHad(f"npm cannot install what package-lock.json lists:\n{ran.stdout}{ran.stderr}")
 
 
 def _node(folder: Path, script: str, *arguments: str) -> None:

@@ -19,6 +19,9 @@ LONG = 2**31
 Schema = dict[str, Any]
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 @dataclass(frozen=True)
 class Told:
     """A description, taken apart. heading: the document's own. document: what it says. decided: what we added."""
@@ -183,9 +186,9 @@ class Operation:
 
     @property
     def media_types(self) -> dict[str, Any]:
-        """Return what a body may be: media type -> schema and examples."""
+        """Return what a body may be, a form first: media type -> schema and examples."""
         content: dict[str, Any] = self.body.get("content", {})
-        return content
+        return dict(sorted(content.items(), key=lambda one: one[0] != FORM))
 
     @property
     def responses(self) -> dict[int, dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from scripts.tools.docs import last_run
 from scripts.tools.docs.markdown import table
 
 LIST = Path(__file__).with_suffix(".yaml")
@@ -115,14 +116,16 @@ def _judge(one: Requirement, tests: tuple[str, ...], outcomes: dict[str, str]) -
 
 def write(standard: str) -> str:
     """Return the tables of a standard, a section each, below how many of its requirements are met."""
-    outcomes = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    run = last_run.read("requirements")
+    outcomes = run.value if run else {}
     rows = [row for row in judge(read(), marked(), outcomes) if row.requirement.id.startswith(f"{standard} ")]
     counts = {status: sum(row.status == status for row in rows) for status in ("met", "not met", "not applicable")}
     shown = {test for row in rows for test in row.tests}
     ran = Counter(outcomes[test] for test in shown if test in outcomes)
     parts = [
         f"{len(rows)} requirements: {', '.join(f'{number} {status}' for status, number in counts.items())}. "
-        f"Of {len(shown)} tests that show them, {ran['passed']} passed and {ran['failed']} failed when last run here."
+        f"Of {len(shown)} tests that show them, {ran['passed']} passed and {ran['failed']} failed when last run. "
+        f"{run.words if run else ''}".strip()
     ]
     for section in dict.fromkeys(row.requirement.section for row in rows):
         own = [_cells(row) for row in rows if row.requirement.section == section]

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import yaml
 
-from scripts.tools.docs import contract_page, failure_page, journey_page, ledger_page, limit_table, requirements
+from scripts.tools.docs import (
+    contract_page,
+    failure_page,
+    interop_page,
+    journey_page,
+    last_run,
+    ledger_page,
+    limit_table,
+    requirements,
+)
 from scripts.tools.docs.contracts import Reader, readers
 from scripts.tools.docs.languages import BASE, LANGUAGES
 from scripts.tools.docs.markdown import table
@@ -98,7 +107,8 @@ def _fill_in(text: str, known: dict[str, Reader]) -> str:
         "contracts": lambda heads: _overview(known, heads.split(", ")),
         "failures": lambda _: failure_page.write(known),
         "journeys": lambda _: _journeys(known),
-        "ledger": lambda _: ledger_page.write(BUILD / "ledger.json"),
+        "interop": lambda _: interop_page.write(last_run.read("interop")),
+        "ledger": lambda _: ledger_page.write(last_run.read("contract_coverage")),
         "limits": lambda _: limit_table.write(known),
         "requirements": requirements.write,
     }

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.tools.docs.contracts import Operation, Reader, examples
+from scripts.tools.docs.contracts import FORM, Operation, Reader, examples
 from scripts.tools.docs.languages import LANGUAGES, Language, Request
 from scripts.tools.docs.scenarios import SCENARIOS, Scenario, Step, Var
-
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.tools.journeys.arazzo import ABSENT, Declared, Step, Walk, compose
+from scripts.tools.journeys.arazzo import ABSENT, Declared, Step, Walk, bind, compose
 from scripts.tools.journeys.journeys import Journey, Workflow
 from server.contract.spec_error import SpecError
 
@@ -46,7 +46,7 @@ class ContractClient:
         step = self.step(role)
         walk = self._walk(values)
         operation = self.declared.operations[step["operationId"]]
-        sent = compose(operation, step, self.workflow.get("parameters", []), walk)
+        sent = compose(operation, bind(step, self.workflow.get("parameters", []), walk))
         walk.response = self.send(operation.method.upper(), self.declared.base_path + sent.pop("url"), **sent)
         self.latest = walk
         return walk.response

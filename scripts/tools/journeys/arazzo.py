@@ -223,10 +223,12 @@ def _take(
     operation = declared.operations.get(named)
     if not operation:
         raise Stumbled(f"no operation {named}")
-    sent = compose(operation, step, common, progress)
+    call = bind(step, common, progress)
+    sent = compose(operation, call)
     sent["url"] = declared.base_path + sent["url"]
     client.cookies.clear()
-    progress.response = response = client.request(operation.method, **sent)
+    whole = {"call": call}  # for what speaks by the names of operations: scripts/tools/interop
+    progress.response = response = client.request(operation.method, **sent, extensions=whole)
     complaints = list(declared.complaints(operation, response))
     criteria = step["successCriteria"] + step.get("x-successCriteria", [])
     complaints += [f"does not hold: {criterion}" for criterion in criteria if not progress.holds(criterion)]
@@ -237,29 +239,48 @@ def _take(
     progress.outputs[step["stepId"]] = outputs
 
 
-def compose(operation: Operation, step: Step, common: list[dict[str, Any]], progress: Walk) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Call:
+    """What a step asks for, before it becomes a request.
+
+    parameters: each with `name`, `in` and `value`. payload: the body as it is written, or None.
+    """
+
+    operation: str
+    parameters: list[dict[str, Any]]
+    content_type: str
+    payload: Any
+
+
+def bind(step: Step, common: list[dict[str, Any]], progress: Walk) -> Call:
+    """Return what a step asks for, with values in place of expressions; its parameters come after the workflow's."""
+    parameters = [{**one, "value": progress.evaluate(one["value"])} for one in common + step.get("parameters", [])]
+    body = step.get("requestBody", {})
+    return Call(step["operationId"], parameters, body.get("contentType", ""), progress.evaluate(body.get("payload")))
+
+
+def compose(operation: Operation, call: Call) -> dict[str, Any]:
     """Return what is sent, as the client takes it; a parameter of the step comes before one of the workflow."""
     places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
-    for parameter in common + step.get("parameters", []):
-        value = progress.evaluate(parameter["value"])
-        if value is ABSENT or parameter["in"] not in places:
+    for parameter in call.parameters:
+        if parameter["value"] is ABSENT or parameter["in"] not in places:
             raise Stumbled(f"parameter {parameter}: no such value or place")
+        value = parameter["value"]
         several = isinstance(value, list)  # a query may repeat its name
         places[parameter["in"]][parameter["name"]] = [str(one) for one in value] if several else str(value)
     path = operation.path
     for name, value in places["path"].items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
     sent: dict[str, Any] = {"url": path, "params": places["query"], "headers": places["header"]}
-    if body := step.get("requestBody"):
-        payload = progress.evaluate(body["payload"])
-        sent["headers"]["Content-Type"] = body["contentType"]
-        match body["contentType"]:
+    if call.content_type:
+        sent["headers"]["Content-Type"] = call.content_type
+        match call.content_type:
             case "application/json":
-                sent["content"] = json.dumps(payload)
+                sent["content"] = json.dumps(call.payload)
             case "application/x-www-form-urlencoded":
-                sent["data"] = payload
+                sent["data"] = call.payload
             case _:
-                sent["content"] = payload
+                sent["content"] = call.payload
     return sent
 
 
