@@ -1,6 +1,7 @@
 """API 接口 用户部分及导出: everything is `{ret, msg}`, and `ret` 0 is success; exports are files."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -290,10 +291,11 @@ def _log_in(account: Account, msg: str) -> Reply:
 
 
 def _number(number: str) -> int:
-    """Read the number of a project. Raises ProjectNotFound: what is no number is no project's."""
-    if not PROJECT_NUMBER.fullmatch(number):
+    """Read the number of a project, in full width too. Raises ProjectNotFound: what is no number is no project's."""
+    digits = unicodedata.normalize("NFKC", number)
+    if not PROJECT_NUMBER.fullmatch(digits):
         raise ProjectNotFound
-    return int(number)
+    return int(digits)
 
 
 def _project(number: str, member: Session) -> Project:
