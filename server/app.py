@@ -26,6 +26,7 @@ from server.contract.security import SecurityMiddleware
 from server.docs.pages import pages
 from server.jobs.cleanup import Cleanup
 from server.jobs.delivery.transports import transports
+from server.jobs.key_watch import KeyWatch
 from server.jobs.mailer import Mailer
 from server.jobs.periodic import PeriodicTask
 from server.jobs.sequencer import Sequencer
@@ -69,6 +70,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         tasks = [*jobs]
+        if settings.key_file:
+            tasks.append(KeyWatch(settings.key_file))
         if metrics:
             metrics.serve()
             tasks.append(metrics.pulse(executors))

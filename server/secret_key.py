@@ -12,6 +12,8 @@ from pathlib import Path
 
 SHORTEST_KEY = 32
 """Bytes; HMAC-SHA256 is no stronger than its key."""
+NOTICED_SECONDS = 2.0
+"""After so long every worker has taken over what changed in the file (`server.jobs.key_watch`)."""
 OTHERS = 0o077
 """Permissions that only the owner is to have."""
 

@@ -85,6 +85,11 @@ class Settings(DirectorySettings):
     """Nobody but this machine may come, whatever the policy."""
 
     @property
+    def key_file(self) -> Path | None:
+        """Return the file of the server's keys; None where a variable has them."""
+        return None if "secret_key" in self.named else self.data / KEY_FILE
+
+    @property
     def host(self) -> str:
         """Return the address to listen on."""
         return self.bind.rpartition(":")[0].strip("[]")

@@ -131,7 +131,9 @@ def _sequence(batch: int) -> int:
         head, marks = _begin_anew(head, newest)
     rows = []
     for entry in [*marks, *entries]:
-        row = AuditEvent(id=head.last + 1, seal=entry.seal, **{name: entry.__data__[name] for name in SAID})
+        # sealed as its place in the chain is: a key that is retired later would leave a seal that nobody knows
+        seal = seals.renew(entry.seal, entry.sealed_text())
+        row = AuditEvent(id=head.last + 1, seal=seal, **{name: entry.__data__[name] for name in SAID})
         row.chain = row.chained_to(head.last_chain)
         row.chain_seal = seals.sign(_sealed_chain(row.chain))
         head.last, head.last_chain = row.id, row.chain

@@ -37,6 +37,8 @@ class Event(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
     KEY_MADE = "key_made"
     KEY_REVOKED = "key_revoked"
+    SERVER_KEY_ROTATED = "server_key_rotated"
+    SERVER_KEY_RETIRED = "server_key_retired"
     IMPORTED = "imported"
     EXPORTED = "exported"
     CHAIN_BROKEN = "chain_broken"

@@ -196,3 +196,8 @@ INSERT = CachedStatement(_insert_statement)
 COUNT_ON = CachedStatement(
     lambda: PendingEvent.update(count=0, seal="").where(PendingEvent.lane == "", PendingEvent.number == 0)
 )
+
+
+def waits_under_an_older_key() -> bool:
+    """Tell whether an event that is not in the chain yet was sealed by another key than the first."""
+    return any(seals.renew(entry.seal, entry.sealed_text()) != entry.seal for entry in PendingEvent.select())

@@ -1,11 +1,15 @@
 """Access keys: who may sign requests of the signed contract."""
 
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Any
 
 import typer
 
 from models.access_key import AccessKey
+from models.audit.chain import sequence
+from models.audit.events import Event, note
+from models.audit.lanes import waits_under_an_older_key
 from models.db.database import database
 from models.outbox import OutboxMessage
 from server import secret_key
@@ -13,9 +17,9 @@ from server.cli import listing, output
 from server.cli.failure import Refused
 from server.cli.listing import Limit, Part, Search
 from server.cli.output import AsJson
-from server.cli.store import directory, snapshot
+from server.cli.store import current, directory, snapshot
 from server.cli.values import read_stdin
-from server.settings import KEY_FILE, read
+from server.settings import read
 
 Accessid = Annotated[str, typer.Argument(metavar="ACCESSID", help="1 to 64 of A-Z a-z 0-9 _ . -")]
 
@@ -70,50 +74,58 @@ def revoke(accessid: Accessid, as_json: AsJson = False) -> None:
 
 @app.command()
 def rotate(as_json: AsJson = False) -> None:
-    """Put a new secret key of the server before the old one, and encrypt by it what is stored; stop the servers first.
+    """Put a new secret key of the server before the old one, and encrypt by it what is stored; servers may go on.
 
-    The new key signs and encrypts. The old one goes on verifying, so tokens, cookies, codes and links on their way, and
-    the audit's seals stay good. What is counted against limits begins anew.
+    It takes seconds: running servers first learn to verify by the new key, and then sign and encrypt by it. The old one
+    goes on verifying, so tokens, cookies, codes and links on their way, and the audit's seals stay good. What is
+    counted against limits begins anew.
     """
     file, keys = _key_file()
-    secret_key.replace(file, [secret_key.new_key(), *keys])
-    with directory():
-        _renew()
-    output.say(
-        {"keys": len(keys) + 1}, as_json, "rotated: start the servers; rollbook key retire ends the old key later"
-    )
+    new = secret_key.new_key()
+    secret_key.replace(file, [*keys, new])
+    sleep(secret_key.NOTICED_SECONDS)
+    secret_key.replace(file, [new, *keys])
+    _renew(Event.SERVER_KEY_ROTATED)
+    output.say({"keys": len(keys) + 1}, as_json, "rotated: rollbook key retire ends the old key later")
 
 
 @app.command()
 def retire(as_json: AsJson = False) -> None:
-    """Take all secret keys of the server away but the newest; stop the servers first.
+    """Take all secret keys of the server away but the newest; servers may go on.
 
     What is stored encrypted is encrypted by the newest one before. What was only signed by another is worth nothing any
     more: tokens of sso log in anew, devices and addresses are strangers until their next login, and codes that were
     sent are dead. The audit vouches for older events by those that followed.
     """
     file, keys = _key_file()
-    with directory():
-        _renew()
+    with current():
+        if waits_under_an_older_key():
+            raise Refused("events that wait for the audit are sealed by an older key: try again in two minutes")
+    _renew(Event.SERVER_KEY_RETIRED)
     secret_key.replace(file, keys[:1])
-    output.say({"retired": len(keys) - 1}, as_json, f"{len(keys) - 1} retired: start the servers")
+    output.say({"retired": len(keys) - 1}, as_json, f"{len(keys) - 1} retired")
 
 
 def _key_file() -> tuple[Path, tuple[bytes, ...]]:
     """Return the file of the server's keys, and the keys. Raises Refused where there is none."""
-    current = read(creates=False)
-    file = current.data / KEY_FILE
-    if "secret_key" in current.named:
+    found = read(creates=False)
+    file = found.key_file
+    if file is None:
         raise Refused("ROLLBOOK_SECRET_KEY has the keys: put a new one before the others there, parted by a comma")
-    if not current.secret_key:
+    if not found.secret_key:
         raise Refused(f"no key at {file}")
-    return file, current.secret_keys
+    return file, found.secret_keys
 
 
-def _renew() -> None:
-    database.begin_immediate()
-    AccessKey.renew()
-    OutboxMessage.renew()
+def _renew(event: Event) -> None:
+    """Encrypt by the first key what is stored, and seal the end of the audit by it."""
+    with directory():
+        database.begin_immediate()
+        AccessKey.renew()
+        OutboxMessage.renew()
+        note(event)
+    with current():
+        sequence()  # or a server that runs does: under the first key, too
 
 
 def _record(key: AccessKey) -> dict[str, Any]:
