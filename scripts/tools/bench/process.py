@@ -95,8 +95,10 @@ class Process:
         return sum(int(stat[11]) + int(stat[12]) for _, stat in self._processes()) / TICKS
 
     def worker_mib(self) -> float:
-        """Return the resident memory of its largest process in MiB."""
-        return max(int(stat[21]) for _, stat in self._processes()) * os.sysconf("SC_PAGESIZE") / 2**20
+        """Return the resident memory of its largest worker in MiB: of a process that forks, of its children."""
+        pages = {number: int(stat[21]) for number, stat in self._processes()}
+        workers = [size for number, size in pages.items() if number != self.process.pid] or pages.values()
+        return max(workers) * os.sysconf("SC_PAGESIZE") / 2**20
 
     def _processes(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the number and the `stat` fields (from the third on) of each of its processes."""
