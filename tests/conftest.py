@@ -25,8 +25,9 @@ import handlers
 import models
 from models import settings as directory_settings
 from models.account import Account
-from models.audit import chain
+from models.audit import chain, events
 from models.audit.chain import AuditEvent, AuditHead
+from models.audit.events import Event
 from models.audit.lanes import PendingEvent
 from models.db.database import connect, database, transaction
 from models.db.postgres import Postgres
@@ -270,6 +271,24 @@ def _statements(left: Callable[[str], Path]) -> Iterator[None]:
         yield
     with left("statements").open("a") as file:
         file.writelines(json.dumps(statement) + "\n" for statement in sorted(seen))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _events(left: Callable[[str], Path]) -> Iterator[None]:
+    """Leave each kind of event that is recorded in this process, with what it says in one of a few words."""
+    seen: set[tuple[str, ...]] = set()
+    say = events._said
+
+    def say_and_note(event: Event, account: int | None, detail: dict[str, Any]) -> dict[str, Any]:
+        said = say(event, account, detail)
+        seen.add((event, *(detail[name] for name in events.VALUES.get(event, {}))))
+        return said
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "_said", say_and_note)
+        yield
+    with left("events").open("a") as file:
+        file.writelines(json.dumps(kind) + "\n" for kind in sorted(seen))
 
 
 @pytest.fixture(scope="session")

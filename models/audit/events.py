@@ -62,6 +62,18 @@ DETAILS: dict[Event, frozenset[str]] = {
 """What may be told of an event beside who, where and when. Never a secret, a name that was typed, or an address."""
 
 
+CHANNELS = frozenset({"mobile", "email"})
+ASKED = CHANNELS | {"confirm_mobile", "confirm_email"}
+VALUES: dict[Event, dict[str, frozenset[str]]] = {
+    Event.LOGIN_REFUSED: {"reason": frozenset({"unknown", "password", "disabled", "renamed", "changed"})},
+    Event.ADDRESS_PROVED: {"channel": CHANNELS},
+    Event.RECOVERY_ASKED: {"channel": ASKED},
+    Event.RECOVERY_REFUSED: {"channel": ASKED},
+    Event.RECOVERED: {"channel": CHANNELS},
+}
+"""What a detail may say, where that is one of a few words."""
+
+
 def note(event: Event, account: int | None = None, **detail: Any) -> None:
     """Record an event at the end of the unit of work in hand; it is kept or undone with it."""
     lanes.end_doubtful()
@@ -81,6 +93,9 @@ def _said(event: Event, account: int | None, detail: dict[str, Any]) -> dict[str
     unknown = detail.keys() - DETAILS.get(event, frozenset())
     if unknown:
         raise ValueError(f"{event}: {min(unknown)} may not be told")
+    for name, values in VALUES.get(event, {}).items():
+        if detail[name] not in values:
+            raise ValueError(f"{event}: {name} cannot be {detail[name]!r}")
     contract, address, actor = current.get()()
     return {
         "event": str(event),

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import peewee
 
 from models.db.postgres import Postgres
-from models.db.transaction import CONNECTION_ERRORS, RunAgain, Sqlite, Unit
+from models.db.transaction import CONNECTION_ERRORS, RunAgain, Sqlite
 
 Result = TypeVar("Result")
 
@@ -142,7 +142,7 @@ def run_transaction(work: Callable[[], Result], durable: bool = True) -> Result:
     """
     for tried in range(1, TRIES + 1):
         try:
-            with Unit(database.obj, durable):
+            with transaction(durable):
                 return work()
         except (*CONNECTION_ERRORS, RunAgain) as error:
             if tried == TRIES or not (isinstance(error, RunAgain) or database.may_be_repeated(error)):
