@@ -24,10 +24,14 @@ stays as long, to be tried again."""
 FIRST_PAUSE = 5
 """Seconds after which a message is tried a second time; each later pause is twice as long."""
 LONGEST_PAUSE = HOUR
+EVENTS_AT_ONCE = 100
+"""Events that are written by one statement."""
 NEVER = 2**62
 """When a message is due that was given up."""
 
 
+MESSAGES, EVENTS = ("mail", "sms"), ("event",)
+"""Kinds: what is told to people, and what of the audit is told to a program."""
 ASKED, CLAIMED, CHANGED = "asked", "claimed", "changed"
 """Why a message is sent: somebody asked for it, somebody showed the address, or the account itself was changed. Each
 counts apart, so that what strangers can cause uses up no word about a change."""
@@ -44,7 +48,7 @@ class Notice(NamedTuple):
 
 
 class OutboxMessage(Model):
-    """A message of a kind that the mailer can carry: `mail` or `sms`. Times are Unix seconds."""
+    """A message of a kind that a mailer can carry: `mail`, `sms`, `event`. Times are Unix seconds."""
 
     id = peewee.BigAutoField()
     kind = peewee.CharField(max_length=8)
@@ -88,6 +92,18 @@ class OutboxMessage(Model):
         INSERT.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
 
     @classmethod
+    def post_events(cls, events: Iterable[tuple[int | None, str, str]]) -> None:
+        """Leave events for the mailer that carries them, in order: each with its account, its id, and what it says."""
+        now = clock.now()
+        same = {"kind": EVENTS[0], "created": now, "due": now}
+        rows = [
+            {"recipient": f"account {account}" if account else "no account", "subject": id, "body": body, **same}
+            for account, id, body in events
+        ]
+        for page in peewee.chunked(rows, EVENTS_AT_ONCE):
+            cls.insert_many(page).execute()
+
+    @classmethod
     def renew(cls) -> int:
         """Encrypt what waits by the server's first key; return how many messages there were."""
         waiting = list(cls.select().where(cls.delivered.is_null()))
@@ -96,10 +112,18 @@ class OutboxMessage(Model):
         return len(waiting)
 
     @classmethod
-    def claim(cls) -> Self | None:
-        """Take the oldest message that is due, for 60 seconds and for this mailer alone."""
+    def claim(cls, kinds: Iterable[str] = MESSAGES) -> Self | None:
+        """Take the oldest message of some kinds that is due, for 60 seconds and for this mailer alone.
+
+        Events of one account go one after the other; one that was given up keeps no other.
+        """
         now = clock.now()
-        waiting = cls.delivered.is_null() & (cls.due <= now)
+        waiting = cls.delivered.is_null() & (cls.due <= now) & cls.kind.in_(tuple(kinds))
+        if set(kinds) == set(EVENTS):
+            earlier = cls.alias()
+            ahead = earlier.delivered.is_null() & earlier.failed.is_null() & earlier.kind.in_(EVENTS)
+            same = (earlier.recipient == cls.recipient) & (earlier.id < cls.id)
+            waiting &= ~peewee.fn.EXISTS(earlier.select(peewee.Value(1)).where(ahead, same))
         # read to the end first: SQLite refuses to write beside a half-read query once others have written
         for message in list(cls.select().where(waiting).order_by(cls.id).limit(10)):
             database.begin_immediate()

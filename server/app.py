@@ -25,7 +25,8 @@ from server.contract.routing import RoutingMiddleware
 from server.contract.security import SecurityMiddleware
 from server.docs.pages import pages
 from server.jobs.cleanup import Cleanup
-from server.jobs.delivery.transports import transports
+from server.jobs.delivery.transports import event_transports, transports
+from server.jobs.delivery.webhook import post_events
 from server.jobs.key_watch import KeyWatch
 from server.jobs.mailer import Mailer
 from server.jobs.periodic import PeriodicTask
@@ -64,7 +65,7 @@ def create_app(
         guesses.ranked()  # read once, before workers are forked
     contracts = contracts or load_contracts(settings)
     executors = executors or Executors(settings)
-    jobs = jobs or [Mailer(transports(settings)), Sequencer(), Cleanup()]
+    jobs = jobs or _jobs(settings)
     access_log = AccessLog(settings, [metrics] if metrics else [])
 
     @asynccontextmanager
@@ -110,6 +111,14 @@ def create_app(
     # Connexion waits for the first request; so workers share it, and what is wrong with a spec ends the start
     app.app, app.middleware_stack = app._build_middleware_stack()
     return app
+
+
+def _jobs(settings: Settings) -> list[PeriodicTask]:
+    """Return what runs beside the requests. Events have a mailer of their own: a slow receiver keeps back no mail."""
+    mailer, events = Mailer(transports(settings)), event_transports(settings)
+    if not events:
+        return [mailer, Sequencer(), Cleanup()]
+    return [mailer, Mailer(events), Sequencer(post_events), Cleanup()]
 
 
 @contextmanager

@@ -77,6 +77,8 @@ class Settings(DirectorySettings):
     smtp_url: str = field(default="", repr=False)
     sms_webhook_url: str = field(default="", repr=False)
     sms_webhook_secret: str = field(default="", repr=False)
+    event_webhook_url: str = field(default="", repr=False)
+    event_webhook_secret: str = field(default="", repr=False)
     named: frozenset[str] = field(default=frozenset(), repr=False, metadata={"is_variable": False})
     """The fields that the environment set."""
     sandbox: bool = field(default=False, metadata={"is_variable": False})
@@ -247,6 +249,10 @@ def _check_delivery(settings: Settings) -> None:
         "smtp_url": lambda: settings.smtp_url and smtp.read_url(settings.smtp_url),
         "sms_webhook_url": lambda: settings.sms_webhook_url and webhook.read_url(settings.sms_webhook_url),
         "sms_webhook_secret": lambda: settings.sms_webhook_url and webhook.read_secret(settings.sms_webhook_secret),
+        "event_webhook_url": lambda: settings.event_webhook_url and webhook.read_url(settings.event_webhook_url),
+        "event_webhook_secret": (
+            lambda: settings.event_webhook_url and webhook.read_secret(settings.event_webhook_secret)
+        ),
     }
     for name, check in checks.items():
         try:

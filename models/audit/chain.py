@@ -13,6 +13,7 @@ ends, under a seal of its own: cutting off the newest events shows.
 
 import hashlib
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -112,15 +113,19 @@ def begin() -> None:
     lanes.forget()
 
 
-def sequence(batch: int = BATCH) -> int:
+Tell = Callable[[list[AuditEvent]], None]
+"""Is told in the same transaction what has just come into the chain, in order."""
+
+
+def sequence(batch: int = BATCH, tell: Tell | None = None) -> int:
     """Put up to a batch of committed events into the chain, in a unit of work of its own; return how many."""
     try:
-        return run_transaction(partial(_sequence, batch))
+        return run_transaction(partial(_sequence, batch, tell))
     except Overtaken:
         return 0
 
 
-def _sequence(batch: int) -> int:
+def _sequence(batch: int, tell: Tell | None) -> int:
     newest = AuditEvent.select().order_by(AuditEvent.id.desc()).first()
     head = AuditHead.find()  # after the newest event, which it cannot be behind; before what is still to come
     entries = list(_due().order_by(PendingEvent.id).limit(batch))
@@ -137,12 +142,14 @@ def _sequence(batch: int) -> int:
         row.chain = row.chained_to(head.last_chain)
         row.chain_seal = seals.sign(_sealed_chain(row.chain))
         head.last, head.last_chain = row.id, row.chain
-        rows.append(row.__data__)
+        rows.append(row)
     head.store()  # the first that is written: who is faster is waited for here, with nothing else held
     if marks:
         log.error("audit: the head of the chain does not fit; `rollbook audit verify` tells more")
     for page in peewee.chunked(rows, PAGE):
-        AuditEvent.insert_many(page).execute()
+        AuditEvent.insert_many([row.__data__ for row in page]).execute()
+    if tell:
+        tell(rows)
     taken = PendingEvent.delete().where(PendingEvent.id.in_([entry.id for entry in entries]))
     if set(taken.returning(PendingEvent.seal).tuples().execute()) != {(entry.seal,) for entry in entries}:
         raise Overtaken  # a refusal was counted on at the last moment

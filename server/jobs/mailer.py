@@ -33,7 +33,7 @@ class Mailer(PeriodicTask):
     def deliver_due(self) -> int:
         """Deliver what is due, return how many messages went. One that cannot be delivered is due again later."""
         delivered = 0
-        while not self.stopping.is_set() and (message := run_transaction(OutboxMessage.claim)):
+        while not self.stopping.is_set() and (message := self._claim()):
             try:
                 self.transports[message.kind].send(message)
             except Exception as error:  # the others still go
@@ -42,6 +42,9 @@ class Mailer(PeriodicTask):
             run_transaction(message.mark_delivered)
             delivered += 1
         return delivered
+
+    def _claim(self) -> OutboxMessage | None:
+        return run_transaction(lambda: OutboxMessage.claim(self.transports.keys()))
 
     @staticmethod
     def _put_off(message: OutboxMessage, error: Exception) -> None:

@@ -3,7 +3,7 @@
 import logging
 from time import monotonic
 
-from models.audit.chain import BATCH, AuditHead, sequence
+from models.audit.chain import BATCH, AuditHead, Tell, sequence
 from models.db.database import run_transaction
 from server.jobs.periodic import PeriodicTask
 
@@ -11,20 +11,24 @@ log = logging.getLogger("rollbook.audit")
 
 
 class Sequencer(PeriodicTask):
-    """Sequences what was committed. Each worker has one; of two at once one does it, and the other one nothing."""
+    """Sequences what was committed. Each worker has one; of two at once one does it, and the other one nothing.
+
+    tell: is told what has come into the chain, where somebody wants to know.
+    """
 
     interval = 0.5
     telling_seconds = 60.0
     """The head goes to the log at most this often: kept elsewhere, it shows what was cut off later."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Tell | None = None) -> None:
         super().__init__()
+        self.tell = tell
         self._told = -self.telling_seconds
         self._head = ""
 
     def run(self) -> None:
         """Sequence until less than a whole batch is left."""
-        while sequence() == BATCH and not self.stopping.is_set():
+        while sequence(tell=self.tell) == BATCH and not self.stopping.is_set():
             pass
         if monotonic() - self._told >= self.telling_seconds:
             self._tell()

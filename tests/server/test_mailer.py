@@ -6,7 +6,7 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -245,10 +245,10 @@ def test_a_courier_outlives_a_store_that_is_away(mailer: Mailer, folder: Path, m
     claim = OutboxMessage.claim
     answers = iter([ZeroDivisionError, ZeroDivisionError])
 
-    def claim_later() -> OutboxMessage | None:
+    def claim_later(kinds: Iterable[str]) -> OutboxMessage | None:
         for error in answers:
             raise error
-        return claim()
+        return claim(kinds)
 
     monkeypatch.setattr("server.jobs.mailer.Mailer.interval", 0.01)
     monkeypatch.setattr(OutboxMessage, "claim", claim_later)

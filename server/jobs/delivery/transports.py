@@ -6,7 +6,7 @@ from typing import Protocol
 from models.outbox import OutboxMessage
 from server.jobs.delivery.files import Files
 from server.jobs.delivery.smtp import Smtp
-from server.jobs.delivery.webhook import Webhook
+from server.jobs.delivery.webhook import EventWebhook, SmsWebhook
 from server.settings import Settings
 
 
@@ -24,5 +24,11 @@ def transports(settings: Settings) -> dict[str, Transport]:
     webhook = settings.sms_webhook_url
     return {
         "mail": Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else files,
-        "sms": Webhook(webhook, settings.sms_webhook_secret) if webhook else files,
+        "sms": SmsWebhook(webhook, settings.sms_webhook_secret) if webhook else files,
     }
+
+
+def event_transports(settings: Settings) -> dict[str, Transport]:
+    """Return who carries events, where somebody is to be told them."""
+    url = settings.event_webhook_url
+    return {"event": EventWebhook(url, settings.event_webhook_secret)} if url else {}

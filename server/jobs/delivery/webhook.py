@@ -1,4 +1,4 @@
-"""Short messages by a webhook that is signed as Standard Webhooks has it (HMAC-SHA256 over id, time and body)."""
+"""Webhooks that are signed as Standard Webhooks has it (HMAC-SHA256 over id, time and body)."""
 
 import base64
 import binascii
@@ -11,6 +11,7 @@ import orjson
 import standardwebhooks
 
 from models import clock
+from models.audit.chain import AuditEvent
 from models.outbox import OutboxMessage
 
 PATIENCE = 10
@@ -29,19 +30,16 @@ class RefusedByReceiver(Exception):
 
 
 class Webhook:
-    """Posts each short message; `webhook-id` stays the same however often it is tried, so the receiver can tell."""
+    """Posts; `webhook-id` stays the same however often something is tried, so the receiver can tell."""
 
     def __init__(self, url: str, secret: str) -> None:
         self.url = url
         self.signer = standardwebhooks.Webhook(read_secret(secret))
         self.client = httpx.Client(timeout=PATIENCE, verify=ssl.create_default_context())
 
-    def send(self, message: OutboxMessage) -> None:
-        """Post a short message. Raises RefusedByReceiver."""
-        at = datetime.fromtimestamp(message.created, UTC).isoformat().replace("+00:00", "Z")
-        told = {"to": message.recipient, "text": message.text}
-        body = orjson.dumps({"type": "sms", "timestamp": at, "data": told})
-        headers = {"content-type": "application/json", **self._signed(f"msg_{message.created}_{message.id}", body)}
+    def post(self, id: str, body: bytes) -> None:
+        """Post a body of JSON. Raises RefusedByReceiver."""
+        headers = {"content-type": "application/json", **self._signed(id, body)}
         # the answer's body is not read: it says nothing, and may have no end
         with self.client.stream("POST", self.url, content=body, headers=headers) as response:
             if not response.is_success:
@@ -53,8 +51,47 @@ class Webhook:
         return {"webhook-id": id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
 
 
+class SmsWebhook(Webhook):
+    """Posts short messages."""
+
+    def send(self, message: OutboxMessage) -> None:
+        """Post a short message. Raises RefusedByReceiver."""
+        told = {"to": message.recipient, "text": message.text}
+        body = {"type": "sms", "timestamp": _written(message.created), "data": told}
+        self.post(f"msg_{message.created}_{message.id}", orjson.dumps(body))
+
+
+class EventWebhook(Webhook):
+    """Posts events of the audit."""
+
+    def send(self, message: OutboxMessage) -> None:
+        """Post an event. Raises RefusedByReceiver."""
+        self.post(message.subject, message.body.encode())
+
+
+def post_events(events: list[AuditEvent]) -> None:
+    """Leave events that have come into the chain for the mailer that posts them."""
+    OutboxMessage.post_events((event.account, _id(event), _event(event)) for event in events)
+
+
+def _id(event: AuditEvent) -> str:
+    """Return the id of an event: its number, and what tells it from that of a store that was put back."""
+    return f"evt_{event.id}_{event.chain[:16]}"
+
+
+def _event(event: AuditEvent) -> str:
+    said = {name: event.__data__[name] for name in ("id", "event", "account", "actor", "contract", "address", "count")}
+    data = {**said, "detail": orjson.loads(event.detail)}
+    body = {"type": f"audit.{event.event}", "timestamp": _written(event.created), "data": data}
+    return orjson.dumps(body).decode()
+
+
+def _written(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z")
+
+
 def read_url(url: str) -> SplitResult:
-    """Read the address of a receiver. Raises ValueError unless short messages may be sent there: they hold codes."""
+    """Read the address of a receiver. Raises ValueError unless codes and addresses may be sent there."""
     parts = urlsplit(url)
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
         raise ValueError("https://... is expected (http:// on loopback only)")
