@@ -439,6 +439,8 @@ def test_every_journey_is_told_step_by_step(built: Path) -> None:
         file = ROOT / f"specs/journeys/{stem}.yaml"
         steps = file.read_text("utf-8").count("stepId:") if file.exists() else 0
         assert len(re.findall(r"^Expected:$", page.text, re.MULTILINE)) == steps
+        reasons = re.findall("x-one-runner: (.*)", file.read_text("utf-8")) if file.exists() else []
+        assert all(reason in page.text for reason in reasons)
 
 
 def test_the_failures_are_those_that_the_code_says(built: Path) -> None:

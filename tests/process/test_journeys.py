@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from scripts.tools.docs import journey_page
 from scripts.tools.journeys import redocly
 from scripts.tools.journeys.arazzo import ABSENT, Declared, Stumbled, Walk, walk
 from scripts.tools.journeys.inputs import SOURCES, Inputs
@@ -107,6 +108,10 @@ def test_the_file_is_arazzo_and_points_to_its_spec(journey: Journey) -> None:
         assert workflow["summary"]
         assert len(workflow.get("x-one-runner", "a reason")) > 3
         assert workflow["description"]
+
+
+def test_every_source_has_its_words_on_the_page() -> None:
+    assert journey_page.SOURCES.keys() == SOURCES.keys()
 
 
 @every_journey

@@ -10,6 +10,7 @@ Part = dict[str, Any]
 
 SOURCES = {
     "unique": "made unique",
+    "unique_number": "other digits behind the first three",
     "access_key": "the operator makes an access key",
     "seconds_ahead": "now {:+} s",
     "http_date": "now, as an HTTP date",
@@ -40,6 +41,8 @@ def write(reader: Reader, document: Part) -> str:
 def _workflow(workflow: Part, operations: dict[str, Operation]) -> Iterator[str]:
     yield f"## {workflow['summary']} {{#{workflow['workflowId']}}}"
     yield workflow.get("description", "")
+    if reason := workflow.get("x-one-runner"):
+        yield f"Our runner only: {reason}"
     inputs = workflow.get("inputs", {}).get("properties", {})
     sources = workflow.get("x-inputs", {})
     if inputs:
