@@ -62,6 +62,7 @@ READ_BY_US = {
         [
             ("dbms", "take_the_email_away"),
             ("dbms", "find_without_email"),
+            ("signed", "update_with_blanks"),
             ("sso", "rename"),
             ("sso", "find_the_renamed"),
             ("sso", "list_with_blanks"),
