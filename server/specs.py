@@ -43,6 +43,13 @@ class Source(NamedTuple):
     handlers: Path
     journey: Path
 
+    @property
+    def collection(self) -> Path:
+        """Return where the Postman collection of the journey is, if there is one."""
+        if self.journey.name.endswith(JOURNEY):
+            return self.spec.with_suffix(".postman_collection.json")
+        return FOLDER / "collections" / f"{self.spec.stem}.json"
+
 
 @dataclass(frozen=True)
 class Contract:

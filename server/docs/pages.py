@@ -22,6 +22,7 @@ from models.db.transaction import CONNECTION_ERRORS
 from models.migrations import fits
 from server import __version__
 from server.contract.executors import Executors
+from server.docs.beside import arazzo, collection
 from server.specs import LOCAL, Contract
 
 EXPLORER = Path(__file__).with_name("explorer")
@@ -95,6 +96,14 @@ def pages(contracts: list[Contract], executors: Executors, public_url: str = "")
         text: str = yaml.dump(documents[stem], Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
         return text.encode()
 
+    @cache
+    def as_arazzo(stem: str) -> bytes | None:
+        return arazzo(by_stem[stem])
+
+    @cache
+    def as_collection(stem: str) -> bytes | None:
+        return collection(by_stem[stem], public_url)
+
     def known(request: Request) -> Contract:
         contract = by_stem.get(request.path_params["stem"])
         if contract is None:
@@ -116,7 +125,12 @@ def pages(contracts: list[Contract], executors: Executors, public_url: str = "")
     def show_contract(contract: Contract) -> Response:
         title = escape(contract.document["info"]["title"])
         page = _fill(
-            "contract.html", stem=contract.stem, title=title, base=base, chooser=_chooser(stems, base, contract.stem)
+            "contract.html",
+            stem=contract.stem,
+            title=title,
+            base=base,
+            beside=_beside(contract, base),
+            chooser=_chooser(stems, base, contract.stem),
         )
         return HTMLResponse(page, headers=HEADERS)
 
@@ -125,6 +139,17 @@ def pages(contracts: list[Contract], executors: Executors, public_url: str = "")
 
     async def send_yaml(request: Request) -> Response:
         return Response(as_yaml(known(request).stem), media_type="application/yaml", headers=HEADERS)
+
+    async def send_arazzo(request: Request) -> Response:
+        return send_if_there(as_arazzo(known(request).stem), "application/vnd.oai.workflows+yaml")
+
+    async def send_collection(request: Request) -> Response:
+        return send_if_there(as_collection(known(request).stem), "application/json")
+
+    def send_if_there(content: bytes | None, media_type: str) -> Response:
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type=media_type, headers=HEADERS)
 
     async def tell_health(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__}, headers=HEADERS)
@@ -150,6 +175,8 @@ def pages(contracts: list[Contract], executors: Executors, public_url: str = "")
             Mount("/docs/swagger-ui", swagger_ui),
             Mount("/docs/explorer", explorer),
             Route("/docs/{path:path}", show_page),
+            Route("/specs/{stem}.arazzo.yaml", send_arazzo),
+            Route("/specs/{stem}.postman_collection.json", send_collection),
             Route("/specs/{stem}.json", send_json),
             Route("/specs/{stem}.yaml", send_yaml),
         ],
@@ -168,7 +195,20 @@ def _entry(contract: Contract, base: str) -> str:
     acts = _count_acts(contract.document)
     operations = f"{acts} operation" if acts == 1 else f"{acts} operations"
     text = {"title": escape(info["title"]), "version": escape(info["version"].removeprefix("v"))}
-    return _fill("entry.html", base=base, stem=contract.stem, operations=operations, **text)
+    beside = _beside(contract, base)
+    return _fill("entry.html", base=base, stem=contract.stem, operations=operations, beside=beside, **text)
+
+
+def _beside(contract: Contract, base: str) -> str:
+    """Return the links to what is published beside a contract."""
+    source = contract.source
+    files = {"Arazzo": (source.journey, "arazzo.yaml"), "Postman": (source.collection, "postman_collection.json")}
+    links = [
+        f' · <a href="{base}/specs/{contract.stem}.{ending}">{name}</a>'
+        for name, (file, ending) in files.items()
+        if file.is_file()
+    ]
+    return "".join(links)
 
 
 def _count_acts(document: dict[str, Any]) -> int:

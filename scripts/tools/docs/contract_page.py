@@ -42,7 +42,11 @@ def _facts(reader: Reader) -> str:
         ("Failures", f"`{media_type}`; all of them: [failures](../failures.md#{reader.stem})"),
         ("Explorer", f"`/docs/{reader.stem}` of a running server"),
         ("Specification", f"[{reader.stem}.yaml](../specs/{reader.stem}.yaml), self-contained"),
-        ("Journeys", f"[step by step](../journeys/{reader.stem}.md)"),
+        ("Journeys", f"[step by step](../journeys/{reader.stem}.md); in Arazzo at `/specs/{reader.stem}.arazzo.yaml`"),
+        (
+            "Postman",
+            f"`/specs/{reader.stem}.postman_collection.json` of a running server: the journeys with their tests",
+        ),
     ]
     return table(["This contract", ""], rows)
 

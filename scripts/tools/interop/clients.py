@@ -221,7 +221,7 @@ def drive(
     if driver.misread:
         told = "\n".join(f"{operation}: {wrong}" for operation, wrong in driver.misread.items())
         raise Fault(f"{steps} steps; misreads the answers of {len(driver.misread)} operations:\n{told}")
-    return f"{steps} steps, {len(driver.refused)} of them with what a client does not send and the server refuses"
+    return f"{steps} steps, {len(driver.refused)} of them past the client, which has no words for them"
 
 
 def _is_valid(schema: dict[str, Any], value: Any) -> bool:

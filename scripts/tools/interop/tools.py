@@ -67,4 +67,5 @@ TOOLS = (
         "every request answered as it is declared",
         postman.convert,
     ),
+    Tool("newman, our collection", "newman", "the journey's requests pass the journey's tests", postman.walk),
 )

@@ -1,0 +1,1 @@
+"""Postman collections: each contract's journey, as requests that Postman and newman run."""
