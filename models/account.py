@@ -103,7 +103,7 @@ class Account(Model):
         if holder:
             _tell(holder, "email_taken")
         elif discreet:
-            OutboxMessage.post_to_nobody("mail")  # so that time does not tell either
+            OutboxMessage.post_to_nobody("mail", account.email)  # so that time does not tell either
         actor.visit.get().account_id = account.id
         note(Event.REGISTERED, account.id, **({"admin": True} if account.admin else {}))
         return account

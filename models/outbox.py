@@ -85,9 +85,14 @@ class OutboxMessage(Model):
         INSERT.create(kind=kind, recipient=recipient, created=now, due=now, **notice._asdict())
 
     @classmethod
-    def post_to_nobody(cls, kind: str) -> None:
-        """Do the work of `post` for somebody who does not exist, so that time does not tell."""
+    def post_to_nobody(cls, kind: str, counted: str | None = None) -> None:
+        """Do the work of `post` for somebody who does not exist, so that time does not tell.
+
+        counted: the address, where messages to one that exists are counted; it uses up nothing of anybody's.
+        """
         database.begin_immediate()
+        if counted:
+            RateCounter.add({_counter(counted, "nobody"): DAY})
         now = clock.now()
         INSERT.create(kind=kind, recipient="", subject="", body="", created=now, due=now, delivered=now)
 
@@ -198,8 +203,12 @@ class OutboxMessage(Model):
 
 def _has_room(recipient: str, cause: str) -> bool:
     """Count a message to a recipient; tell whether it may still be sent today."""
-    key = f"message/{cause}/{digest(contact_key(recipient))}"
+    key = _counter(recipient, cause)
     return RateCounter.add({key: DAY})[key][0] <= MOST_A_DAY[cause]
+
+
+def _counter(recipient: str, cause: str) -> str:
+    return f"message/{cause}/{digest(contact_key(recipient))}"
 
 
 def _pause(attempts: int) -> int:

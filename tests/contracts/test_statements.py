@@ -27,8 +27,9 @@ PASSWORD = "correct horse"
 STEMS = ("dbms", "sso", "signed", "annotation", "indexy")
 LOGIN = {"dbms": 9, "sso": 9, "signed": 9 + 3, "annotation": 9, "indexy": 9}
 """The look-up, three for the counts before the hash, five for the act. The access key is looked up, and read again."""
-REGISTER = {"dbms": 12, "sso": 9, "signed": 11 + 2, "annotation": 11, "indexy": 9}
-"""signed and annotation open a session, too; dbms looks for the address, and posts a message. All note the place."""
+REGISTER = {"dbms": 13, "sso": 9, "signed": 11 + 2, "annotation": 11, "indexy": 9}
+"""signed and annotation open a session, too; dbms looks for the address, and posts and counts a message. All note the
+place."""
 CHECK = {"dbms": 1, "sso": 1, "signed": 4 + 2, "annotation": 1, "indexy": 1}
 """signed has none but an update of nothing, which is counted."""
 

@@ -27,6 +27,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from handlers.exceptions import MethodNotAllowed
 from models.account import Account
 from models.outbox import NEVER, OutboxMessage
 from server.telemetry.logs import make_handler, write
@@ -119,6 +120,23 @@ def test_an_error_is_logged_with_the_id_of_its_request_and_without_its_message(
     assert line["level"] == "error"
     assert line["message"].startswith("bug: KeyError")
     assert PASSWORD not in written.getvalue()
+
+
+@pytest.mark.breaks_contract
+def test_a_failure_that_the_spec_does_not_declare_is_named_to_the_operator(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client is told of a bug, the operator of which: spec or handler wants mending (a mutant took that line)."""
+
+    def fail(*_: Any, **__: Any) -> Account:
+        raise MethodNotAllowed(["GET"])
+
+    monkeypatch.setattr(Account, "authenticate", fail)
+    answer = client.get("/login", params=USER)
+    assert answer.status_code == 500
+    assert PASSWORD not in answer.text + caplog.text
+    said = [record.getMessage() for record in caplog.records if record.name == "rollbook.errors"]
+    assert said == ["GET /login: undeclared failure: status 405 is not declared"]
 
 
 def test_a_trace_is_logged_without_the_message_of_its_exception() -> None:

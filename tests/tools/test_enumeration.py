@@ -1,21 +1,27 @@
 """Under the guarded policy nobody learns who has an account, but for what must be told: a taken username."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import argon2
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from models.access_key import AccessKey
 from models.account import Account
-from models.db.database import transaction
+from models.db.database import database, transaction
 from models.outbox import OutboxMessage
 from models.proof import prove
 from models.recovery import RecoveryCode
 from scripts.tools.enumeration.measure import measure
-from scripts.tools.enumeration.probes import KNOWN_EMAIL, KNOWN_MOBILE, PROBES
+from scripts.tools.enumeration.probes import KNOWN_EMAIL, KNOWN_MOBILE, PROBES, Probe
 from scripts.tools.enumeration.rank import rank_test
-from scripts.tools.enumeration.server import Server
+from scripts.tools.enumeration.server import ACCESSID, Server
 from tests.clients import INDEXY
 from tests.contracts.test_indexy import make_admin
 
@@ -130,6 +136,65 @@ def test_no_answer_differs_between_known_and_unknown(tmp_path: Path) -> None:
         findings = [measure(server, probe, 3) for probe in PROBES]
     assert [finding.name for finding in findings if not finding.alike] == []
     assert len(findings) == len(PROBES)
+
+
+class Work:
+    """What was done for a request: hashes that were computed, and writes by their first words."""
+
+    def __init__(self) -> None:
+        self.hashes = 0
+        self.writes: list[str] = []
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """`with watch() as work:` notes what the directory does meanwhile."""
+
+    @contextmanager
+    def note() -> Iterator[Work]:
+        work = Work()
+        kind: Any = type(database.obj)
+        verify, execute = argon2.PasswordHasher.verify, kind.execute_sql
+
+        def verify_and_count(self: Any, *given: Any) -> Any:
+            work.hashes += 1
+            return verify(self, *given)
+
+        def execute_and_note(self: Any, sql: str, params: Any = None) -> Any:
+            if re.match("INSERT|UPDATE|DELETE|WITH", sql):
+                work.writes.append(" ".join(sql.split()[:3]))
+            return execute(self, sql, params)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(argon2.PasswordHasher, "verify", verify_and_count)
+            patch.setattr(kind, "execute_sql", execute_and_note)
+            yield work
+
+    return note
+
+
+@pytest.mark.parametrize("probe", [probe for probe in PROBES if not probe.control], ids=lambda probe: probe.name)
+def test_as_much_is_hashed_and_written_for_known_and_unknown(
+    client: TestClient, register: Register, watch: Callable[[], Any], probe: Probe
+) -> None:
+    """Without `verify_nobody`, or with one message less, time tells: what a mutant of the product showed."""
+    known = register("known", PASSWORD, email=KNOWN_EMAIL, mobile=KNOWN_MOBILE)
+    with transaction():
+        prove(known, "email", KNOWN_EMAIL)
+        prove(known, "mobile", KNOWN_MOBILE)
+        accesskey = AccessKey.create(ACCESSID).accesskey
+    server: Any = SimpleNamespace(accesskey=accesskey)
+    probe.prepare(server)
+    done = []
+    for ask in (probe.known, probe.unknown) * 2:
+        request = ask(server, len(done))
+        with watch() as work:
+            client.request(request.method, request.path, content=request.body, headers=request.headers)
+        done.append((work.hashes, len(work.writes)))
+    assert done[2] == done[3], work.writes
+    hashes, writes = done[2]
+    assert hashes or writes
+    assert bool(hashes) == ("log" in probe.name or "change_password" in probe.name)
 
 
 @pytest.mark.parametrize(
