@@ -86,18 +86,23 @@ def create_app(
         executors.close()
 
     writers: Writers = {}
+    # why each is not Connexion's own, and the µs of a token check that it and Connexion's take (pages/speed.md)
     stack: list[Any] = [
-        partial(AccessLogMiddleware, access_log=access_log),
+        partial(AccessLogMiddleware, access_log=access_log),  # Connexion has none: 3.5
         *layers,
         *([partial(CORSMiddleware, origins=settings.named_origins)] if settings.cors_origins else []),
+        # failures in the contract's words, two objects fewer a request: 0.7 for 22
         partial(ExceptionMiddleware, contracts=contracts, writers=writers, executors=executors),
-        partial(RoutingMiddleware, settings=settings),
-        partial(OperationMiddleware, settings=settings, executors=executors),  # below here all runs in one hop
+        partial(RoutingMiddleware, settings=settings),  # one table for all contracts: 3.2 for 14
+        # below here all runs in one hop, in one transaction: 5.5; Connexion waits for a thread: 207 with the handler
+        partial(OperationMiddleware, settings=settings, executors=executors),
+        # a refusal is final, and nothing is waited for: 12 for 62, the look-up included
         partial(SecurityMiddleware, origins=OriginPolicy(settings.origins)),
-        partial(RequestValidationMiddleware, settings=settings),
-        partial(AuthorizationMiddleware, policy=settings.policy),
+        partial(RequestValidationMiddleware, settings=settings),  # validators compiled once: 0.3 for 16
+        partial(AuthorizationMiddleware, policy=settings.policy),  # Connexion has none: 0.1
+        # Connexion has none: 0 where an operation has no limit
         partial(RateLimitMiddleware, settings=settings, storage=RateLimitStorage(settings.rate_limit_url)),
-        partial(ResponseValidationMiddleware, writers=writers),
+        partial(ResponseValidationMiddleware, writers=writers),  # compiled, nothing parsed again: 1.7
         LifespanMiddleware,
     ]
     app = ConnexionMiddleware(

@@ -43,12 +43,14 @@ def test_what_was_acknowledged_is_there_after_a_second_start(serve: Callable[...
 def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> None:
     server = serve(ROLLBOOK_ARGON2_TIME_COST="60", ROLLBOOK_ARGON2_MEMORY_KIB="65536")
     account = {"username": "alice", "password": "correct horse"}
-    with ThreadPoolExecutor() as pool:
-        slow = pool.submit(httpx2.post, f"{server.url}/v1/user", json=account, timeout=60)
+    with ThreadPoolExecutor() as pool, httpx2.Client(base_url=server.url, timeout=60) as kept:
+        assert "connection" not in kept.get("/healthz").headers
+        slow = pool.submit(kept.post, "/v1/user", json=account)
         time.sleep(0.5)
         assert not slow.done()
         server.process.send_signal(signal.SIGTERM)
         assert slow.result().json() == {"code": "OK", "message": "用户创建成功", "data": None}
+        assert slow.result().headers["connection"] == "close"  # the next request would be lost
     assert server.end() == 0
 
 
