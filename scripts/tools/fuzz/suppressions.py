@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 import jsonschema_rs
 import requests
@@ -176,9 +176,22 @@ def reads_oneself(case: Case, response: Response) -> bool:
     )
 
 
-def refuses_the_token(case: Case, response: Response) -> bool:
-    """Hold where the answer is one of sso's words for a token that is absent, unreadable or dead."""
-    return response.status_code == 200 and _json(response.content) in TOKEN_REFUSALS
+def refuses_a_stranger(header: str, own: str, words: list[Any]) -> Callable[[Case, Response], bool]:
+    """Hold where the answer is one of these words, and the credential that was sent opens its owner's data neither.
+
+    own: path of what everybody may read who is logged in.
+    """
+
+    def holds(case: Case, response: Response) -> bool:
+        if response.status_code != 200 or _json(response.content) not in words:
+            return False
+        sent = {name: value for name, value in response.request.headers.items() if name.lower() == header}
+        with requests.Session() as session:
+            return (
+                _json(session.get(urljoin(str(response.request.url), own), headers=sent, timeout=30).content) in words
+            )
+
+    return holds
 
 
 def no_id(case: Case, response: Response) -> bool:
@@ -224,7 +237,7 @@ SUPPRESSIONS = [
     Suppression(
         "annotation",
         AcceptedNegativeData,
-        answers(200, **NOT_LOGGED_IN),
+        refuses_a_stranger("cookie", "/user/other", [NOT_LOGGED_IN]),
         "Who is not logged in is told so before anything else is looked at, with the document's 200 and ret -1.",
     ),
     Suppression(
@@ -265,9 +278,9 @@ SUPPRESSIONS = [
             "Its pages read their message on 200 only: a token that is none is told there, with code token_err.",
         )
         for failure, rule in (
-            (AcceptedNegativeData, refuses_the_token),
+            (AcceptedNegativeData, refuses_a_stranger("token", "/v1/auth", TOKEN_REFUSALS)),
             (IgnoredAuth, refuses_strangers("token", "wrong", TOKEN_REFUSALS)),
-            (MissingHeaderNotRejected, refuses_the_token),
+            (MissingHeaderNotRejected, refuses_a_stranger("token", "/v1/auth", TOKEN_REFUSALS)),
         )
     ),
     Suppression(
