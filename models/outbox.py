@@ -25,7 +25,9 @@ FIRST_PAUSE = 5
 """Seconds after which a message is tried a second time; each later pause is twice as long."""
 LONGEST_PAUSE = HOUR
 EVENTS_AT_ONCE = 100
-"""Events that are written by one statement."""
+"""Events that are written, or looked at, by one statement."""
+EVENTS_LOOKED_AT = 1_000
+"""Of so many of the oldest that wait, the next one is looked for."""
 NEVER = 2**62
 """When a message is due that was given up."""
 
@@ -67,7 +69,7 @@ class OutboxMessage(Model):
     """Why it could not be delivered the last time."""
 
     class Meta:
-        indexes = ((("delivered", "due"), False),)
+        indexes = ((("delivered", "due"), False), (("kind", "delivered", "id"), False))
 
     @property
     def text(self) -> str:
@@ -123,20 +125,26 @@ class OutboxMessage(Model):
         Events of one account go one after the other; one that was given up keeps no other.
         """
         now = clock.now()
-        waiting = cls.delivered.is_null() & (cls.due <= now) & cls.kind.in_(tuple(kinds))
-        if set(kinds) == set(EVENTS):
-            earlier = cls.alias()
-            ahead = earlier.delivered.is_null() & earlier.failed.is_null() & earlier.kind.in_(EVENTS)
-            same = (earlier.recipient == cls.recipient) & (earlier.id < cls.id)
-            waiting &= ~peewee.fn.EXISTS(earlier.select(peewee.Value(1)).where(ahead, same))
+        waiting = cls.delivered.is_null() & (cls.due <= now)
+        of_kinds = cls.id.in_(cls._free_events(now)) if tuple(kinds) == EVENTS else cls.kind.in_(tuple(kinds))
         # read to the end first: SQLite refuses to write beside a half-read query once others have written
-        for message in list(cls.select().where(waiting).order_by(cls.id).limit(10)):
+        for message in list(cls.select().where(waiting, of_kinds).order_by(cls.id).limit(10)):
             database.begin_immediate()
             claimed = cls.update(due=now + CLAIM_SECONDS, attempts=cls.attempts + 1)
             if claimed.where(waiting, cls.id == message.id).execute():
                 message.attempts += 1
                 return message
         return None
+
+    @classmethod
+    def _free_events(cls, now: int) -> list[int]:
+        """Return the ids of events that are due and wait for no other one: of the oldest, so that many cost no more."""
+        unsent = (cls.kind == EVENTS[0]) & cls.delivered.is_null() & cls.failed.is_null()
+        oldest: Any = cls.select(cls.id, cls.recipient, cls.due).where(unsent).order_by(cls.id).limit(EVENTS_LOOKED_AT)
+        first: dict[str, tuple[int, int]] = {}
+        for id, recipient, due in oldest.tuples():
+            first.setdefault(recipient, (id, due))
+        return [id for id, due in first.values() if due <= now][:EVENTS_AT_ONCE]
 
     @classmethod
     def waiting(cls, after: int = 0) -> Iterator[Self]:

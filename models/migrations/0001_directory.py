@@ -176,7 +176,7 @@ def up(migrator: Any, db: Any) -> None:
         error = peewee.CharField(max_length=128, null=True)
 
         class Meta:
-            indexes = ((("delivered", "due"), False),)
+            indexes = ((("delivered", "due"), False), (("kind", "delivered", "id"), False))
 
     class SealedEvent(Table):
         lane = peewee.CharField(max_length=16)

@@ -15,7 +15,7 @@ import standardwebhooks
 from starlette.testclient import TestClient
 from typer.testing import Result
 
-from models import clock
+from models import clock, outbox
 from models.account import Account
 from models.audit.chain import AuditEvent, sequence
 from models.db.database import transaction
@@ -163,6 +163,22 @@ def test_what_is_undone_is_not_told_and_what_is_told_once_is_not_told_twice() ->
     assert sequence(tell=post_events) == 0
     events = [json.loads(one.body)["data"]["event"] for one in OutboxMessage.select().order_by(OutboxMessage.id)]
     assert events == ["registered", "account_disabled"]
+
+
+def test_thousands_that_wait_for_one_account_are_looked_at_once(
+    hook: Receiver, mailer: Mailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """hasura#4043: order was not promised, since each event that waits would be a burden for all behind it."""
+    monkeypatch.setattr(outbox, "EVENTS_LOOKED_AT", 5)
+    act("alice", refused=20)
+    hook.statuses = [503]
+    act("bob")
+    assert mailer.deliver_due() == 0  # bob's lies beyond what is looked at
+    wait()
+    assert mailer.deliver_due() == 22
+    of_alice = [told["data"]["id"] for told in verified(hook)[1:] if told["data"]["account"] == 1]
+    assert of_alice == sorted(of_alice)
+    assert len(of_alice) == 21
 
 
 def test_many_events_are_posted_in_their_order(hook: Receiver, mailer: Mailer) -> None:
