@@ -16,7 +16,7 @@ def arazzo(contract: Contract) -> bytes | None:
         return None
     document = yaml.safe_load(contract.source.journey.read_text("utf-8"))
     for source in document["sourceDescriptions"]:
-        source["url"] = f"{contract.stem}.yaml"
+        source["url"] = f"{source['name']}.yaml"
     text: str = yaml.dump(document, Dumper=yaml.SafeDumper, allow_unicode=True, sort_keys=False, width=120)
     return text.encode()
 

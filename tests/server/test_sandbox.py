@@ -15,6 +15,7 @@ from unittest.mock import Mock
 
 import peewee
 import pytest
+import yaml
 from starlette.testclient import TestClient
 
 from models import clock
@@ -521,6 +522,13 @@ def test_every_declared_answer_is_given_and_no_other(
     spec = {"sandbox": dict(Document("sandbox", SANDBOX).operations())}
     mine = [fault for fault in compare(spec, answers)[1] if "specs/sandbox.yaml" in fault]
     assert not mine, "\n".join(mine)
+
+
+def test_its_journey_is_published_beside_the_contracts_that_it_names(sandbox: SandboxUnderTest) -> None:
+    published = yaml.safe_load(sandbox.client.get("/specs/sandbox.arazzo.yaml").text)
+    for source in published["sourceDescriptions"]:
+        assert sandbox.client.get(f"/specs/{source['url']}").status_code == 200
+        assert source["url"] == f"{source['name']}.yaml"
 
 
 def test_the_files_of_the_contract_are_found() -> None:
