@@ -109,11 +109,13 @@ def register(body: Body) -> Body:
     return _succeed(True)
 
 
-def log_in(body: Body) -> tuple[Body, int, dict[str, str]]:
-    """Open a session and set its cookie."""
+def log_in(body: Body, user: Session | None) -> tuple[Body, int, dict[str, str]]:
+    """Open a session and set its cookie; the one that it takes the place of ends."""
     account = Account.authenticate(body["username"], body["password"])
     secret = alphanumeric(32)
     Session.open(account, CONTRACT, secret)
+    if user:
+        user.end()
     return _succeed(1), 200, set_cookie(COOKIE, secret, settings.current.session_lifetime(CONTRACT))
 
 

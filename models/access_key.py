@@ -33,7 +33,7 @@ class AccessKey(Model):
     created = peewee.BigIntegerField()
 
     @classmethod
-    def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]
+    def create(cls, accessid: str, accesskey: str | None = None) -> Self:  # type: ignore[override]  # Peewee's takes columns
         """Make a key, with a random accesskey unless one is given.
 
         accessid: 1-64 of A-Z a-z 0-9 _ . -; accesskey: 1-256 visible ASCII characters.

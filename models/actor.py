@@ -34,4 +34,4 @@ class Visit:
         self.account_id: int | None = None
 
 
-visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039
+visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039  # replaced for each request, never altered

@@ -205,7 +205,7 @@ LIVES = CachedStatement(
     lambda: (
         Session.select(Session.id)
         .join(Account)
-        .where(Session.secret_digest == "", Session.expires > 0, ~Account.disabled, Account.admin == False)  # noqa: E712
+        .where(Session.secret_digest == "", Session.expires > 0, ~Account.disabled, Account.admin == False)  # noqa: E712  # a column's
     )
 )
 SLIDE = CachedStatement(lambda: Session.update(expires=0).where(Session.secret_digest == ""))

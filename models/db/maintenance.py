@@ -97,7 +97,7 @@ class SqliteMaintenance(Maintenance):
                 connection.execute("BEGIN")
             try:
                 # names of our own tables and columns
-                connection.executemany(f"INSERT INTO {_into(table)} VALUES ({marks})", rows)  # noqa: S608
+                connection.executemany(f"INSERT INTO {_into(table)} VALUES ({marks})", rows)  # noqa: S608  # ours
             except BaseException:
                 if alone:
                     connection.rollback()
@@ -195,7 +195,7 @@ class PostgresMaintenance(Maintenance):
     def last_number(self: Any, table: Any) -> int:
         """Return the highest number that a table ever gave."""
         # a sequence of our own
-        last, given = self.execute_sql(f"SELECT last_value, is_called FROM {self._sequence(table)}").fetchone()  # noqa: S608
+        last, given = self.execute_sql(f"SELECT last_value, is_called FROM {self._sequence(table)}").fetchone()  # noqa: S608  # ours
         return int(last) if given else 0
 
     def set_sequence(self: Any, table: Any, last: int) -> None:

@@ -110,7 +110,7 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
             return
         table = rows[0]._meta.table_name
         # a table of our own; rows that refer to it may come meanwhile; in one order, lest two wait for each other
-        held = f'SELECT 1 FROM "{table}" WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE'  # noqa: S608
+        held = f'SELECT 1 FROM "{table}" WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE'  # noqa: S608  # our own name
         self.execute_sql(held, ([row.id for row in rows],))
 
     def lock_names(self, *names: str) -> None:

@@ -66,7 +66,7 @@ def ranked() -> dict[str, int]:
     Some 29 MB; the package's own dictionaries, which are of no more use, are emptied.
     """
     from zxcvbn import matching  # noqa: PLC0415  # what one of the policies has no use for
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  # as above
 
     words: dict[str, int] = {}
     for listed in (*FREQUENCY_LISTS.values(), *map(word_lists.read, word_lists.names())):
@@ -90,7 +90,7 @@ def estimate(password: str, own: Iterable[str] = ()) -> float:
 
 def _guesses(password: str, dictionaries: Dictionaries) -> float:
     """Return the guesses that the patterns take which a password is made of, and what stands between them."""
-    from zxcvbn import scoring  # noqa: PLC0415
+    from zxcvbn import scoring  # noqa: PLC0415  # as above
 
     if not password:
         return 1
@@ -105,7 +105,7 @@ def _guesses(password: str, dictionaries: Dictionaries) -> float:
 
 def _matches(password: str, dictionaries: Dictionaries) -> Matches:
     """Return what zxcvbn finds, without what it finds in random passwords too, numbers, and what repeats."""
-    from zxcvbn import matching  # noqa: PLC0415
+    from zxcvbn import matching  # noqa: PLC0415  # as above
 
     matchers: Any = (  # typed loosely by the package's stubs
         *(matching.dictionary_match, matching.reverse_dictionary_match, matching.spatial_match),

@@ -147,7 +147,7 @@ def _put_back_postgres(file: Path, end_sessions: bool) -> None:
         after = Path(folder, "after.sql")
         gone = LIVING if end_sessions else ()
         # names of our own tables
-        lines = ["RESET search_path", *(f'DELETE FROM "{table._meta.table_name}"' for table in gone)]  # noqa: S608
+        lines = ["RESET search_path", *(f'DELETE FROM "{table._meta.table_name}"' for table in gone)]  # noqa: S608  # above
         after.write_text("".join(f"{line};\n" for line in lines))
         once = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
         _run("psql", *once, f"--file={before}", f"--file={script}", f"--file={after}", _address())
@@ -207,5 +207,5 @@ def _find(program: str) -> str:
 
 def _version(program: str) -> int:
     # a program of PostgreSQL, without a shell
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603  # above
     return int(told.split(")")[1].split()[0].split(".")[0].removesuffix("devel"))

@@ -66,4 +66,4 @@ class RedisCounters(RedisStorage):
 def connect(url: str) -> RedisCounters:
     """Return the counters at an address."""
     waits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": Retry(NoBackoff(), 0)}
-    return RedisCounters(url, key_prefix="rollbook", **waits)  # type: ignore[arg-type]
+    return RedisCounters(url, key_prefix="rollbook", **waits)  # type: ignore[arg-type]  # the library says `str`

@@ -65,7 +65,7 @@ class Metrics:
     def serve(self) -> None:
         """Answer scrapes, in a thread of this worker."""
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # of the library
         registry.register(Outbox())
         registry.register(Audit())
         server = ScrapeServer(self.listener, make_wsgi_app(registry))
@@ -78,7 +78,7 @@ class Metrics:
     @staticmethod
     def forget_worker(pid: int) -> None:
         """Take a worker that has ended out of what is summed over the living."""
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # of the library
 
 
 class Pulse(PeriodicTask):

@@ -93,6 +93,31 @@ def test_create_answers_as_printed_and_find_shows_all_fields(client: TestClient)
     assert_succeeds(client.get(f"{USERS}/{id}"), {"id": id, **SHOWN})
 
 
+@pytest.mark.requirement("ASVS 7.2.4")
+def test_a_login_ends_the_session_that_it_takes_the_place_of(
+    client: TestClient, register: Callable[..., Account]
+) -> None:
+    def log_in(username: str, password: str = "correct horse") -> int:
+        return client.post(f"{USERS}/login", json={"username": username, "password": password}).status_code
+
+    def live() -> list[str]:
+        return [session.account.username for session in Session.select().order_by(Session.id)]
+
+    register("alice"), register("bob")
+    assert log_in("alice") == 200
+    first = client.cookies["indexy_session"]
+    assert log_in("alice", "wrong") == 400
+    assert live() == ["alice"], "who did not get in has changed nothing"
+    assert log_in("bob") == 200
+    assert live() == ["bob"], "on one device there is one session"
+    client.cookies.clear()
+    client.cookies.set("indexy_session", first)
+    assert log_in("alice") == 200, "an ended one is no hindrance"
+    client.cookies.clear()
+    assert log_in("alice") == 200
+    assert live() == ["bob", "alice", "alice"], "another device has one of its own"
+
+
 def test_a_list_holds_count_and_rows(client: TestClient, register: Register) -> None:
     register("TestUser")
     client.post(USERS, json=DOCUMENTED)

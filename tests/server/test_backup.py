@@ -20,6 +20,7 @@ from models.departure import delete_account
 from models.friendship import FriendApplication, Friendship
 from models.project import Project
 from models.session import Session
+from server.cli import backup as backups
 from server.settings import Settings
 from tests.conftest import CHEAP, ROOT, STORE
 from tests.server.test_cli import SAN_GUO, refusal
@@ -98,6 +99,41 @@ def test_what_is_no_whole_backup_changes_nothing(
         assert refusal(put_back(operate, settings, str(other), "--force")).startswith(f"{other}: ")
     assert "No such file" in refusal(put_back(operate, settings, "/nowhere", "--force"))
     assert [account.username for account in Account.select()] == ["carol"]
+
+
+FOREIGN = {
+    "view": ("CREATE VIEW grown AS SELECT password_hash FROM account", "DROP VIEW grown"),
+    "function": ("CREATE FUNCTION grown() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION grown()"),
+    "rule": (
+        "CREATE RULE grown AS ON INSERT TO schema_migration DO ALSO UPDATE account SET admin = true",
+        "DROP RULE grown ON schema_migration",
+    ),
+    "trigger": (
+        "CREATE TRIGGER grown BEFORE UPDATE ON account FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "DROP TRIGGER grown ON account",
+    ),
+}
+"""Kind -> what makes one in PostgreSQL, and what takes it away again."""
+
+
+@pytest.mark.skipif(STORE != "postgresql", reason="a backup of PostgreSQL; that of SQLite is tried below")
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_backup_of_postgresql_with_what_runs_by_itself_is_refused(
+    operate: Operate, settings: Settings, register: Register, tmp_path: Path, kind: str
+) -> None:
+    """CVE-2018-1058 and CVE-2025-8714: who made a dump runs code with the rights of who puts it back."""
+    register("carol")
+    file = tmp_path / "backup"
+    make, take_away = FOREIGN[kind]
+    database.execute_sql(make)
+    try:
+        backups._run("pg_dump", "--format=custom", f"--file={file}", backups._address())
+    finally:
+        database.execute_sql(take_away)
+    line = refusal(put_back(operate, settings, str(file), "--force"))
+    assert line.endswith(f"has a {kind} that is none of Rollbook's")
+    assert not Account.by_username("carol").admin
 
 
 @pytest.mark.parametrize("kind", ["trigger", "view"])

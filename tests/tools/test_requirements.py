@@ -67,9 +67,10 @@ def test_what_is_met_is_shown_and_what_is_not_says_why() -> None:
 
 
 def test_a_requirement_is_met_as_long_as_a_test_says_so(tmp_path: Path) -> None:
-    assert statuses(TESTS, tmp_path) == {"S 1": "met", "S 2": "not applicable", "S 3": "not met"}
+    passed = {"test_house.py::test_doors_are_closed": "passed"}
+    assert statuses(TESTS, tmp_path, passed) == {"S 1": "met", "S 2": "not applicable", "S 3": "not met"}
     without = TESTS.replace('@pytest.mark.requirement("S 1")\n', "")
-    assert statuses(without, tmp_path) == {"S 1": "not met", "S 2": "not applicable", "S 3": "not met"}
+    assert statuses(without, tmp_path, passed) == {"S 1": "not met", "S 2": "not applicable", "S 3": "not met"}
 
 
 def test_a_requirement_whose_test_failed_is_not_met(tmp_path: Path) -> None:
@@ -78,12 +79,18 @@ def test_a_requirement_whose_test_failed_is_not_met(tmp_path: Path) -> None:
     assert statuses(TESTS, tmp_path, {name: "passed"})["S 1"] == "met"
 
 
+def test_a_requirement_whose_test_did_not_run_is_not_said_to_be_met(tmp_path: Path) -> None:
+    others = {"test_house.py::test_one_wall_is_dry": "passed"}
+    assert statuses(TESTS, tmp_path, others) == {"S 1": "not run here", "S 2": "not applicable", "S 3": "not met"}
+
+
 def test_removing_any_marker_of_a_row_that_one_test_shows_flips_it() -> None:
     asked, tests = read(), marked()
-    for row in judge(asked, tests):
+    ran = dict.fromkeys(tests, "passed")
+    for row in judge(asked, tests, ran):
         if row.status == "met":
             kept = {test: claims for test, claims in tests.items() if test not in row.tests}
-            flipped = {one.requirement.id: one.status for one in judge(asked, kept)}
+            flipped = {one.requirement.id: one.status for one in judge(asked, kept, ran)}
             assert flipped[row.requirement.id] == "not met"
 
 
@@ -118,8 +125,9 @@ def test_outcomes_are_kept_of_tests_that_did_not_run_again(tmp_path: Path) -> No
 
 def test_the_page_counts_what_is_met() -> None:
     page = requirements.write("ASVS")
-    counts = Counter(re.findall(r"\*\*(met|not met|not applicable)\*\*", page))
-    assert page.startswith(f"{sum(counts.values())} requirements: {counts['met']} met, {counts['not met']} not met, ")
+    counts = Counter(re.findall(r"\*\*(met|not met|not run here|not applicable)\*\*", page))
+    told = ", ".join(f"{counts[state]} {state}" for state in requirements.STATES)
+    assert page.startswith(f"{sum(counts.values())} requirements: {told}. ")
     assert sum(counts.values()) == sum(CHAPTERS.values())
 
 

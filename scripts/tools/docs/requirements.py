@@ -1,7 +1,7 @@
 """What standards ask for, and the tests that show it.
 
 `requirements.yaml` lists what is asked. Tests say by `@pytest.mark.requirement(...)` what they show. A requirement is
-met if a test says so, and that test passed when it last ran.
+met if a test says so, and that test passed in the last run, of which the page says when and at which commit it was.
 """
 
 import ast
@@ -20,6 +20,7 @@ from scripts.tools.docs.markdown import table
 LIST = Path(__file__).with_suffix(".yaml")
 TESTS = Path(__file__).parents[3] / "tests"
 RESULTS = Path(__file__).parents[3] / "build/requirements.json"
+STATES = ("met", "not met", "not run here", "not applicable")
 MARKER = "requirement"
 KNOWN = {"level", "asks", "not_met", "not_applicable", "note"}
 
@@ -39,7 +40,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement with what became of it: `met`, `not met` or `not applicable`, and why."""
+    """A requirement with what became of it, one of STATES, and why."""
 
     requirement: Requirement
     status: str
@@ -110,7 +111,9 @@ def _judge(one: Requirement, tests: tuple[str, ...], outcomes: dict[str, str]) -
         return Row(one, "not met", "No test shows it.", ())
     failed = [test for test in tests if outcomes.get(test, "passed") != "passed"]
     if failed:
-        return Row(one, "not met", f"Failed when it last ran: {', '.join(map(_say, failed))}.", tests)
+        return Row(one, "not met", f"Failed in that run: {', '.join(map(_say, failed))}.", tests)
+    if not any(test in outcomes for test in tests):
+        return Row(one, "not run here", "No test that shows it ran.", tests)
     return Row(one, "met", one.note, tests)
 
 
@@ -119,7 +122,7 @@ def write(standard: str) -> str:
     run = last_run.read("requirements")
     outcomes = run.value if run else {}
     rows = [row for row in judge(read(), marked(), outcomes) if row.requirement.id.startswith(f"{standard} ")]
-    counts = {status: sum(row.status == status for row in rows) for status in ("met", "not met", "not applicable")}
+    counts = {status: sum(row.status == status for row in rows) for status in STATES}
     shown = {test for row in rows for test in row.tests}
     ran = Counter(outcomes[test] for test in shown if test in outcomes)
     parts = [
