@@ -170,7 +170,7 @@ def test_the_lines_are_those_of_the_files() -> None:
 
 @pytest.mark.looks_back
 def test_every_declared_answer_was_given_and_no_other(evidence: Path, engine: str) -> None:
-    seen = read_answers(line for file in evidence.glob("answers.*") for line in file.open())
+    seen = read_answers(line for file in evidence.glob("answers.*") for line in file.read_text("utf-8").splitlines())
     rows, faults = compare(read_specs(), seen)
     faults += compare_headers(declared_headers(), seen)
     if engine == "sqlite":  # the second pass has the same rows, and fewer answers

@@ -90,7 +90,9 @@ SCANS = {"sqlite": _scans_of_sqlite, "postgresql": _scans_of_postgresql}
 @pytest.mark.looks_back
 @pytest.mark.usefixtures("plan")
 def test_every_statement_uses_an_index(engine: str, evidence: Path) -> None:
-    statements = {json.loads(line) for file in evidence.glob("statements.*") for line in file.open()}
+    statements = {
+        json.loads(line) for file in evidence.glob("statements.*") for line in file.read_text("utf-8").splitlines()
+    }
     checked = [statement for statement in statements if not _is_exception(statement)]
     assert len(checked) > 40
     scans = [(step, statement) for statement in sorted(checked) for step in SCANS[engine](statement)]
