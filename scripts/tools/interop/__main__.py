@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Run; write the table where all was run. Returns 1 where something failed, 75 without npm."""
+    """Run, and write the table. Returns 1 where something failed, 75 without npm."""
     contracts = {contract.stem: contract for contract in load_contracts()}
     parser = argparse.ArgumentParser(prog="interop", description=__doc__)
     parser.add_argument("tools", nargs="*", metavar="TOOL", help="part of a tool's name; default: all")
@@ -50,8 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, Server(Path(scratch)) as server, ThreadPoolExecutor(2) as workers:
         waiting = [workers.submit(meet, tool, contracts[stem], server) for tool in tools for stem in stems]
         rows = [one.result() for one in waiting]
-    if len(rows) == len(TOOLS) * len(contracts):
-        TABLE.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    note(rows)
     missing = sorted({row["told"] for row in rows if row["outcome"] == "not run here"})
     for told in missing:
         print(f"NOT RUN HERE: {told}")
@@ -59,6 +58,15 @@ def main() -> int:
     print(f"{len(rows) - failed} passed, {failed} failed")
     print(f"interop: {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
+
+
+def note(rows: list[Row]) -> None:
+    """Write the table; what was run anew takes the place of what it said."""
+    before: list[Row] = orjson.loads(TABLE.read_bytes()) if TABLE.exists() else []
+    known = {(row["tool"], row["contract"]): row for row in [*before, *rows]}
+    order = {tool.name: number for number, tool in enumerate(TOOLS)}
+    kept = sorted((row for row in known.values() if row["tool"] in order), key=lambda row: order[row["tool"]])
+    TABLE.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
 
 
 def meet(tool: Tool, contract: Contract, server: Server) -> Row:

@@ -12,7 +12,10 @@ from scripts.tools.interop.place import PYTHON, Fault, Place, need, need_file, n
 
 JAR = "site-packages/openapi_generator_cli/openapi-generator.jar"
 GO = "/usr/share/gocode"
-ANNOTATIONS = "/usr/share/java/geronimo-annotation-1.3-spec.jar"
+JAVA = [
+    f"/usr/share/java/{name}.jar" for name in ("geronimo-annotation-1.3-spec", "httpclient", "httpcore", "httpmime")
+]
+"""What a Java client needs besides the JDK and Jackson."""
 PHP = "/usr/share/php"
 STRICT = [
     "--strict",
@@ -88,11 +91,13 @@ def compile_typescript(place: Place, *files: Path) -> None:
 def make_java(place: Place) -> None:
     """Compile a Java client of java.net.http and Jackson, which the generator brings in its jar."""
     need("javac")
-    need_file(ANNOTATIONS)
+    for library in JAVA:
+        need_file(library)
     made = generate(place, "java", "--library", "native", "-p", "openApiNullable=false")
     (jar,) = PYTHON.glob(f"lib/*/{JAR}")
     sources = sorted((made / "src/main").rglob("*.java"))
-    run("javac", "-proc:none", "-nowarn", "-d", place.folder / "classes", "-cp", f"{jar}:{ANNOTATIONS}", *sources)
+    path = os.pathsep.join([str(jar), *JAVA])
+    run("javac", "-proc:none", "-nowarn", "-d", place.folder / "classes", "-cp", path, *sources)
 
 
 def make_go(place: Place) -> None:
