@@ -17,7 +17,7 @@ from models.migrations import migrate
 from models.settings import apply
 from server.app import Layer, create_app
 from server.connection.public_url import check_path
-from server.connection.worker import Worker
+from server.connection.worker import Worker, hold_signals
 from server.docs.pages import PATHS
 from server.settings import SettingError, Settings, read
 from server.specs import Contract, load_contracts
@@ -148,6 +148,7 @@ def _serve(layers: Sequence[Layer], sandbox: "Sandbox | None" = None) -> None:
     )
     for contract in contracts:
         print(f"  {contract.stem:<11} {address}/docs/{contract.stem}", flush=True)
+    hold_signals()
     Gunicorn(settings, app, metrics).run()
 
 

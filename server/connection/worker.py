@@ -5,8 +5,10 @@ byte on, or that an answer is read. It costs a request no timer of its own.
 """
 
 import asyncio
+import os
 import re
 import resource
+import signal
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -226,6 +228,20 @@ class Connection(ASGIProtocol):
         self._safe_write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + (b"" if bodiless else body))
 
 
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def hold_signals() -> None:
+    """Keep what ends a worker, from its fork until it listens: the master's handlers, which it inherits, swallow it.
+
+    Else a worker that is told to end as it starts never hears of it, and the master waits until its patience is over.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS),
+    )
+
+
 class Worker(gasgi.ASGIWorker):
     """The worker, with limits on its connections."""
 
@@ -254,6 +270,7 @@ class Worker(gasgi.ASGIWorker):
         gasgi.ASGIProtocol = Connection  # the worker takes its protocol from there and nowhere else
         protocol.PythonProtocol = Parser  # and the protocol its parser
         self._look()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)  # the loop runs: before, it would not hear of one either
         await super()._serve()
 
     async def _shutdown(self) -> None:
