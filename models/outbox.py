@@ -36,10 +36,8 @@ MESSAGES, EVENTS = ("mail", "sms"), ("event",)
 """Kinds: what is told to people, and what of the audit is told to a program."""
 ASKED, CLAIMED, CHANGED = "asked", "claimed", "changed"
 """Why a message is sent: somebody asked for it, somebody showed the address, or the account itself was changed. Each
-counts apart, so that what strangers can cause uses up no word about a change."""
-MOST_A_DAY = {CLAIMED: 5, CHANGED: 30}
-"""Messages to one recipient, whoever caused them; beyond that nothing is sent until the day is over.
-How many may be asked for, the contracts say."""
+counts apart, so that what strangers can cause uses up no word about a change. How many may be asked for, the contracts
+say; the others follow from acts of all contracts, and of the operator's command, and the settings say how many."""
 
 
 class Notice(NamedTuple):
@@ -210,9 +208,10 @@ class OutboxMessage(Model):
 
 
 def _has_room(recipient: str, cause: str) -> bool:
-    """Count a message to a recipient; tell whether it may still be sent today."""
+    """Count a message to a recipient, whoever caused it; tell whether it may still be sent today."""
+    most = settings.current.max_claim_messages if cause == CLAIMED else settings.current.max_change_messages
     key = _counter(recipient, cause)
-    return RateCounter.add({key: DAY})[key][0] <= MOST_A_DAY[cause]
+    return RateCounter.add({key: DAY})[key][0] <= most
 
 
 def _counter(recipient: str, cause: str) -> str:

@@ -69,6 +69,10 @@ class DirectorySettings:
     """Applications for friendship that wait for one account, and that one account has waiting."""
     max_invitations: int = 1_000
     """Invitations that wait for one account."""
+    max_claim_messages: int = 5
+    """Messages a day to one recipient about an address or number that somebody typed; beyond that none is sent."""
+    max_change_messages: int = 30
+    """Messages a day to one recipient about changes of an account."""
     max_page_size: int = 1_000
     """Accounts on a page of a list; the contracts allow no more either."""
 

@@ -31,6 +31,7 @@ AT_LEAST_ONE = (
     *("database_pool_size", "database_timeout_seconds", "delivery_max_attempts", "request_seconds", "max_connections"),
     *("max_url_bytes", "max_headers", "max_header_bytes", "max_json_depth"),
     *("max_sessions", "max_friends", "max_applications", "max_invitations", "max_page_size"),
+    *("max_claim_messages", "max_change_messages"),
 )
 
 

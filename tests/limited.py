@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ SIGNED_TOKEN = "alivetokenofsign"
 ON_ITS_PAGES = {"/user/signin": "/user/sigin", "/user/change_pasword": "/user/change_password"}
 """Path of annotation -> how its pages spell it."""
 COOKIE = "a live cookie of the annotation contract"
+NOW = int(time.time())
+"""Where the clock stands that tests set."""
 
 
 class Limited(NamedTuple):

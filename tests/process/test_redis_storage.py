@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.rate_counter import RateCounter
+from models.rate_counter import Growth, RateCounter
 from server.app import create_app
-from server.limits import rate_limit_storage
-from server.limits.rate_limit_storage import RateLimitStorage
+from server.limits import rate_limit_storage, redis_storage
+from server.limits.rate_limit_storage import Quota, RateLimitStorage
 from server.settings import Settings
 from tests.limited import RIGHT, World
 
@@ -59,6 +59,47 @@ def test_what_is_given_back_is_not_counted_and_never_less_than_nothing(url: str)
     for _ in range(3):
         shared.correct(shared.redis, lambda limiter: limiter.storage.give_back({KEY: 1}))  # type: ignore[arg-type,attr-defined]
     assert hit(shared) == 1
+
+
+GROWTH = Growth(free=3, first=60, longest=600, forgotten=86_400)
+
+
+def test_the_wait_grows_in_redis_as_in_the_store(url: str) -> None:
+    """To the second, up to the longest; what comes too early counts for nothing."""
+    counters = redis_storage.connect(url)
+    key = counters.prefixed_key("guess")
+
+    def go_on(seconds: float) -> None:
+        """Let time pass: Redis knows of the last failure only how long it is still to be kept."""
+        counters.storage.pexpire(key, counters.storage.pttl(key) - round(seconds * 1000))
+
+    def try_once() -> float:
+        found = counters.take([Quota("guess", GROWTH.free, GROWTH.forgotten, GROWTH)])
+        return found[0].left if found else 0
+
+    assert [try_once() for _ in range(GROWTH.free)] == [0] * GROWTH.free
+    waits = []
+    for count in range(GROWTH.free, GROWTH.free + 7):
+        early = [try_once() for _ in range(3)]
+        assert all(0 < left <= GROWTH.wait(count) for left in early)
+        assert int(counters.storage.get(key)) == count, "who comes too early is not counted"
+        waits.append(round(early[0] + 0.5))
+        go_on(GROWTH.wait(count) - 5)
+        assert try_once() > 0
+        go_on(5)
+        assert try_once() == 0
+    assert [abs(wait - GROWTH.wait(count)) <= 1 for count, wait in enumerate(waits, GROWTH.free)] == [True] * 7
+    assert GROWTH.wait(GROWTH.free + 6) == GROWTH.longest
+    go_on(GROWTH.forgotten)
+    assert [try_once() for _ in range(GROWTH.free)] == [0] * GROWTH.free, "a day without failures forgets all"
+
+
+def test_of_many_failures_at_once_no_more_pass_than_are_free(url: str) -> None:
+    instances = [redis_storage.connect(url) for _ in range(2)]
+    quota = Quota("guess", GROWTH.free, GROWTH.forgotten, GROWTH)
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(lambda number: instances[number % 2].take([quota]), range(50)))
+    assert found.count([]) == GROWTH.free
 
 
 def test_logins_are_limited_by_redis_as_by_the_store(

@@ -31,11 +31,6 @@ def overrides() -> dict[str, str]:
 
 
 @pytest.fixture
-def world(app: Any) -> World:
-    return World()
-
-
-@pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Event:
     """Keeps every password from being checked until it is set."""
     opened, verify = Event(), hashing.verify

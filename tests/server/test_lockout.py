@@ -1,46 +1,27 @@
 """Nobody is locked out by strangers, and nobody gets more tries by what others have fallen for."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from models import clock
 from models.account import Account
 from models.db.database import run_transaction
 from models.known_address import KnownAddress
-from models.outbox import CHANGED, CLAIMED, MOST_A_DAY, OutboxMessage
+from models.outbox import OutboxMessage
 from models.rate_counter import Growth, RateCounter
 from scripts.tools.lockout.simulation import Simulation, all_accounts, one_account
 from server.contract.request import Request
 from server.limits import device_cookie
-from tests.limited import EMAIL, INDEXY, RIGHT, TOKEN, WRONG, World, set_counts, throttled
+from tests.limited import EMAIL, INDEXY, NOW, RIGHT, TOKEN, WRONG, World, set_counts, throttled
 
-NOW = int(time.time())
 NUMBER = "13345587000"
 
 
 @pytest.fixture
 def overrides() -> dict[str, str]:
     return {"ROLLBOOK_RATE_LIMITS": "1"}
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return World()
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the directory's clock; it stands still."""
-
-    def set_clock(seconds: int) -> None:
-        monkeypatch.setattr(clock, "now", lambda: seconds)
-
-    set_clock(NOW)
-    return set_clock
 
 
 @pytest.fixture
@@ -252,7 +233,7 @@ def test_ten_thousand_numbers_share_the_tries_at_codes(
         assert answer.status_code == 400, "what has no live code counts for nobody"
 
 
-def test_nobody_gets_two_hundred_mails(at: Callable[[str], TestClient], world: World) -> None:
+def test_nobody_gets_two_hundred_mails(at: Callable[[str], TestClient], world: World, settings: Any) -> None:
     """A user who sets a stranger's address, and another, in turns; Findus23 in matomo#13813 tells of the inbox."""
     client = at("203.0.113.1")
     for number in range(200):
@@ -260,7 +241,7 @@ def test_nobody_gets_two_hundred_mails(at: Callable[[str], TestClient], world: W
         update = world.request("dbms", "update") | {"json": {"email": email}}
         assert client.request(**update).status_code == 200
     sent = OutboxMessage.select().where(OutboxMessage.recipient == "stranger@example.org").count()
-    assert 0 < sent <= MOST_A_DAY[CLAIMED] + MOST_A_DAY[CHANGED]
+    assert 0 < sent <= settings.max_claim_messages + settings.max_change_messages
 
 
 def test_names_cannot_be_tried_through_updates(at: Callable[[str], TestClient], world: World) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,19 @@ from models.session import Session
 from server.contract.request import Request
 from server.limits import device_cookie
 from tests.conftest import Served
-from tests.limited import INDEXY, RIGHT, TOKEN, WRONG, Limited, World, declared, forget_counts, set_counts, throttled
+from tests.limited import (
+    INDEXY,
+    NOW,
+    RIGHT,
+    TOKEN,
+    WRONG,
+    Limited,
+    World,
+    declared,
+    forget_counts,
+    set_counts,
+    throttled,
+)
 
 ALL_LIMITS = list(declared())
 LIMITS = [limit for limit in ALL_LIMITS if limit.refuses]
@@ -33,7 +44,6 @@ NAMES = [limit for name, limit in {limit.name: limit for limit in LIMITS}.items(
 CLIENTS = 50
 LEFT = 25
 """So many tries are left when the clients begin all at once."""
-NOW = int(time.time())
 ELSEWHERE = ("198.51.100.9", 4711)
 DOORS = [("dbms", "log_in"), ("sso", "log_in"), ("signed", "act"), ("annotation", "log_in"), ("indexy", "log_in")]
 
@@ -41,22 +51,6 @@ DOORS = [("dbms", "log_in"), ("sso", "log_in"), ("signed", "act"), ("annotation"
 @pytest.fixture
 def overrides() -> dict[str, str]:
     return {"ROLLBOOK_RATE_LIMITS": "1"}
-
-
-@pytest.fixture
-def world(app: Any) -> World:
-    return World()
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets the directory's clock; it stands still."""
-
-    def set_clock(seconds: int) -> None:
-        monkeypatch.setattr(clock, "now", lambda: seconds)
-
-    set_clock(NOW)
-    return set_clock
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,13 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=2000, help="pairs of requests per operation")
     parser.add_argument("--operation", action="append", default=[], help="only those whose name holds this; repeatable")
     parser.add_argument("--cheap", action="store_true", help="hash for next to nothing: what else takes time shows")
+    parser.add_argument("--database-url", default="", help="an empty store, such as postgresql://...; default: SQLite")
     parser.add_argument("--page", action="store_true", help="write the table into the documentation")
     options = parser.parse_args()
     chosen = [p for p in PROBES if not options.operation or any(word in p.name for word in options.operation)]
     level = LEVEL / len(chosen)
     lines, wrong = [], 0
-    with tempfile.TemporaryDirectory() as folder, Server(Path(folder), options.cheap) as server:
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder), options.cheap, options.database_url) as server:
         server.register("known", email=KNOWN_EMAIL, mobile=KNOWN_MOBILE)
         for probe in chosen:
             finding = measure(server, probe, options.pairs)

@@ -24,9 +24,12 @@ START_SECONDS = 30
 
 
 class Server:
-    """A server of its own over a store of its own; use it as a context. cheap: whether hashing costs nothing."""
+    """A server of its own over a store of its own; use it as a context. cheap: whether hashing costs nothing.
 
-    def __init__(self, folder: Path, cheap: bool) -> None:
+    database_url: of an empty store; default: a file of SQLite.
+    """
+
+    def __init__(self, folder: Path, cheap: bool, database_url: str = "") -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         given = {
@@ -39,6 +42,7 @@ class Server:
             "ROLLBOOK_RATE_LIMITS": "0",
             "ROLLBOOK_MOBILE_CODE_TRIES": str(10**9),  # each try meets a live code
             **(CHEAP if cheap else {}),
+            **({"ROLLBOOK_DATABASE_URL": database_url} if database_url else {}),
         }
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("ROLLBOOK_")
