@@ -161,12 +161,12 @@ def load_contracts(settings: Settings | None = None) -> list[Contract]:
     if strangers := settings.chosen_lifetimes.keys() - sources.keys():
         raise SettingError(f"ROLLBOOK_SESSION_SECONDS: {min(strangers)}: no such contract")
     common = _read(FOLDER / "common.yaml")["components"]["schemas"]
-    return [_load(stem, sources[stem], common) for stem in served]
+    return [_load(sources[stem], common) for stem in served]
 
 
 def load(source: Source) -> Contract:
     """Load one contract. Raises SpecError, SettingError."""
-    return _load(source.spec.stem, source, _read(FOLDER / "common.yaml")["components"]["schemas"])
+    return _load(source, _read(FOLDER / "common.yaml")["components"]["schemas"])
 
 
 def find_sources(folders: list[Path]) -> dict[str, Source]:
@@ -204,9 +204,14 @@ def _of_folder(folder: Path) -> Iterator[Source]:
             yield Source(spec, spec.with_suffix(".py"), spec.with_suffix(JOURNEY))
 
 
-def _load(stem: str, source: Source, common: dict[str, Any]) -> Contract:
+def _load(source: Source, common: dict[str, Any]) -> Contract:
     """Load a contract and its module. Raises SpecError where the two do not fit."""
-    document = bundle(_read(source.spec), common)
+    return build(source, bundle(_read(source.spec), common))
+
+
+def build(source: Source, document: dict[str, Any]) -> Contract:
+    """Make a contract of a self-contained document and the module beside it. Raises SpecError where they do not fit."""
+    stem = source.spec.stem
     check_words(stem, document)
     module = load_module(stem, source)
     for path, item in document.get("paths", {}).items():

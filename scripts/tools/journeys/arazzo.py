@@ -259,8 +259,35 @@ def bind(step: Step, common: list[dict[str, Any]], progress: Walk) -> Call:
     return Call(step["operationId"], parameters, body.get("contentType", ""), progress.evaluate(body.get("payload")))
 
 
-def compose(operation: Operation, call: Call) -> dict[str, Any]:
-    """Return what is sent, as the client takes it; a parameter of the step comes before one of the workflow."""
+@dataclass
+class Request:
+    """A request that can still be changed. places: path, query and header -> name -> value, a list where it repeats."""
+
+    operation: Operation
+    places: dict[str, dict[str, Any]]
+    media_type: str
+    payload: Any
+
+    def sent(self) -> dict[str, Any]:
+        """Return it as the client takes it."""
+        path, headers = self.operation.path, dict(self.places["header"])
+        for name, value in self.places["path"].items():
+            path = path.replace(f"{{{name}}}", quote(value, safe=""))
+        sent: dict[str, Any] = {"url": path, "params": self.places["query"], "headers": headers}
+        if self.media_type:
+            headers["Content-Type"] = self.media_type
+            match self.media_type:
+                case "application/json":
+                    sent["content"] = json.dumps(self.payload)
+                case "application/x-www-form-urlencoded":
+                    sent["data"] = self.payload
+                case _:
+                    sent["content"] = self.payload
+        return sent
+
+
+def make_request(operation: Operation, call: Call) -> Request:
+    """Return the request of a call; a parameter of the step comes before one of the workflow. Raises Stumbled."""
     places: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
     for parameter in call.parameters:
         if parameter["value"] is ABSENT or parameter["in"] not in places:
@@ -268,20 +295,12 @@ def compose(operation: Operation, call: Call) -> dict[str, Any]:
         value = parameter["value"]
         several = isinstance(value, list)  # a query may repeat its name
         places[parameter["in"]][parameter["name"]] = [str(one) for one in value] if several else str(value)
-    path = operation.path
-    for name, value in places["path"].items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    sent: dict[str, Any] = {"url": path, "params": places["query"], "headers": places["header"]}
-    if call.content_type:
-        sent["headers"]["Content-Type"] = call.content_type
-        match call.content_type:
-            case "application/json":
-                sent["content"] = json.dumps(call.payload)
-            case "application/x-www-form-urlencoded":
-                sent["data"] = call.payload
-            case _:
-                sent["content"] = call.payload
-    return sent
+    return Request(operation, places, call.content_type, call.payload)
+
+
+def compose(operation: Operation, call: Call) -> dict[str, Any]:
+    """Return what is sent, as the client takes it. Raises Stumbled."""
+    return make_request(operation, call).sent()
 
 
 def _refuse_unknown(part: dict[str, Any], known: set[str]) -> None:

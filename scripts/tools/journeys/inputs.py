@@ -31,10 +31,11 @@ Values = dict[str, Any]
 
 
 class Server(Protocol):
-    """Where a journey leads. url: where it answers. data: its data folder."""
+    """Where a journey leads."""
 
-    url: str
-    data: Path
+    @property
+    def data(self) -> Path:
+        """Return its data folder."""
 
     def operate(self, *command: str) -> str:
         """Run the operator command on its store; return what it prints."""
