@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import httpx2
@@ -26,6 +28,7 @@ from scripts.tools.interop.tools import TOOLS, Tool
 from server.specs import Contract, load_contracts
 
 HERE = Path(__file__).parent
+WORKERS = 2
 TABLE = BUILT.with_name("interop.json")
 KNOWN: list[dict[str, Any]] = yaml.safe_load((HERE / "known.yaml").read_text("utf-8"))
 
@@ -47,9 +50,14 @@ def main() -> int:
         print(f"interop: {error}", file=sys.stderr)
         return error.exit_code
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, Server(Path(scratch)) as server, ThreadPoolExecutor(2) as workers:
-        waiting = [workers.submit(meet, tool, contracts[stem], server) for tool in tools for stem in stems]
-        rows = [one.result() for one in waiting]
+    servers: Queue[Server] = Queue()  # a server of its own for each worker: journeys look at the newest accounts
+    with ExitStack() as open_ones:
+        for _ in range(WORKERS):
+            scratch = open_ones.enter_context(tempfile.TemporaryDirectory())
+            servers.put(open_ones.enter_context(Server(Path(scratch))))
+        with ThreadPoolExecutor(WORKERS) as workers:
+            waiting = [workers.submit(meet, tool, contracts[stem], servers) for tool in tools for stem in stems]
+            rows = [one.result() for one in waiting]
     note(rows)
     missing = sorted({row["told"] for row in rows if row["outcome"] == "not run here"})
     for told in missing:
@@ -69,8 +77,16 @@ def note(rows: list[Row]) -> None:
     TABLE.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
 
 
-def meet(tool: Tool, contract: Contract, server: Server) -> Row:
-    """Have a tool and a contract meet; return what came of it."""
+def meet(tool: Tool, contract: Contract, servers: "Queue[Server]") -> Row:
+    """Have a tool and a contract meet on a server that nobody else has; return what came of it."""
+    server = servers.get()
+    try:
+        return _meet(tool, contract, server)
+    finally:
+        servers.put(server)
+
+
+def _meet(tool: Tool, contract: Contract, server: Server) -> Row:
     folder = BUILT / re.sub(r"\W+", "-", tool.name) / contract.stem
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
