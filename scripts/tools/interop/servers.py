@@ -1,6 +1,8 @@
 """Prism: as a mock that answers by itself, and as a proxy that holds both sides of a journey against the contract."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -97,6 +99,7 @@ def _prism(place: Place, *words: str) -> Iterator[str]:
             env=ENVIRONMENT,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         until = time.monotonic() + SECONDS
@@ -106,7 +109,7 @@ def _prism(place: Place, *words: str) -> Iterator[str]:
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # with the child that serves
         process.wait()
 
 
