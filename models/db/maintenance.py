@@ -12,6 +12,10 @@ from models.settings import DAY
 
 PIECE = 2_000
 """Rows that are fetched at a time."""
+HINDRANCE = """
+SELECT CASE WHEN pg_is_in_recovery() THEN 'a standby takes no writes'
+            WHEN current_setting('transaction_read_only')::boolean THEN 'it was made read-only' END
+"""
 AS_PEEWEE: Any = vars(peewee)["__exception_wrapper__"]
 """Context that turns errors of a driver into Peewee's, as they come from everything that goes through it."""
 
@@ -177,9 +181,13 @@ class PostgresMaintenance(Maintenance):
         return [name for (name,) in self.execute_sql(TABLES).fetchall()]
 
     def is_writable(self: Any) -> bool:
-        """Tell whether the store takes writes: it is no standby, and nobody made it read-only."""
-        query = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
-        return bool(self.execute_sql(query).fetchone()[0])
+        """Tell whether the store takes writes."""
+        return self.hindrance() is None
+
+    def hindrance(self: Any) -> str | None:
+        """Return why the store takes no writes, None where it does."""
+        found: str | None = self.execute_sql(HINDRANCE).fetchone()[0]
+        return found
 
     def load(self: Any, table: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Write whole rows, as `read` yields them."""

@@ -102,6 +102,9 @@ class Postgres(UnitOfWork, PostgresMaintenance, peewee.PostgresqlDatabase):
         super()._start()
         if not alone:
             return
+        if hindrance := self.hindrance():  # or the first statement would be refused, in words that tell no cause
+            self._transaction.away = True
+            raise peewee.OperationalError(hindrance)
         self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (ONE_AT_A_TIME,))
 
     def lock(self, *rows: Any) -> None:
