@@ -23,8 +23,12 @@ from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
+from models import settings as directory_settings
 from models.account import Account
 from models.audit import verification
+from models.audit.chain import sequence
+from models.audit.events import Event, note_refusal
+from models.db.database import connect, database, run_transaction
 from models.errors import DirectoryError
 from models.keys import derive
 from models.project import Project
@@ -32,7 +36,7 @@ from models.session import Session
 from server import __version__
 from server.cli import graph, listing
 from server.cli.__main__ import app
-from server.settings import Settings
+from server.settings import Settings, read
 from tests.conftest import CHEAP
 
 ROOT = Path(__file__).parents[2]
@@ -654,6 +658,35 @@ def test_a_new_key_takes_the_place_of_the_old_one_and_what_is_stored_goes_with_i
         (stored,) = store.execute("SELECT encrypted FROM access_key").fetchone()
     assert Fernet(base64.urlsafe_b64encode(derive(new, "encryption"))).decrypt(stored).decode() == made
     assert old not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.once("the file of the key, beside any store")
+def test_a_key_stays_while_an_event_waits_that_it_sealed(tmp_path: Path) -> None:
+    run = CliRunner(env={"ROLLBOOK_DATA": str(tmp_path)})
+    assert run.invoke(app, ["key", "create", "phone"]).exit_code == 0
+    store, file = f"sqlite:///{tmp_path}/rollbook.sqlite3", tmp_path / "secret_key"
+
+    def as_server(work: Callable[[], object]) -> None:
+        """Do what a server does meanwhile, under the keys of the file."""
+        directory_settings.apply(read({"ROLLBOOK_DATA": str(tmp_path)}))
+        connect(store)
+        work()
+        database.close()
+
+    as_server(lambda: run_transaction(lambda: note_refusal(Event.LOGIN_REFUSED, reason="unknown")))
+    assert run.invoke(app, ["key", "rotate"]).exit_code == 0
+    both = file.read_bytes()
+    refused = run.invoke(app, ["key", "retire"])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "sealed by an older key: try again in two minutes" in refused.stderr
+    assert file.read_bytes() == both, "nothing changed"
+    with closing(sqlite3.connect(tmp_path / "rollbook.sqlite3")) as there, there:
+        there.execute("UPDATE pending_event SET arrived = 0")  # two minutes later
+    as_server(sequence)
+    assert run.invoke(app, ["key", "retire"]).exit_code == 0
+    assert file.read_bytes() == both.split(b",")[0]
+    assert "whole" in run.invoke(app, ["audit", "verify"]).stdout
+    assert "login_refused" in run.invoke(app, ["audit", "list"]).stdout
 
 
 def test_keys_of_the_environment_are_rotated_there(rollbook: Rollbook, monkeypatch: pytest.MonkeyPatch) -> None:
