@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -85,7 +85,7 @@ def serving_mail(trust: ssl.SSLContext | None, implicit: bool = False, login: bo
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted to it. statuses: answers, each once; afterwards 204."""
+    """Keeps what is posted to it. statuses: answers, each once; afterwards 204. before_answer: is done before each."""
 
     daemon_threads = True
 
@@ -93,6 +93,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Hook)
         self.got: list[tuple[str, dict[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self.before_answer: Callable[[], None] = lambda: None
         self.endless = False
         self.scheme = "https" if trust else "http"
         if trust:
@@ -113,6 +114,7 @@ class _Hook(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.server.before_answer()
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 204)
         self.send_header("Location", "/elsewhere")
         self.end_headers()

@@ -402,12 +402,29 @@ def test_what_was_given_up_is_forgotten_after_a_week(
         ("SMTP_URL", "smtp://"),
         ("SMTP_URL", "smtps://user:secret@mail.example.com/path"),
         ("SMTP_URL", "smtps://user:secret@mail.example.com:port"),
+        ("SMTP_URL", "smtps://user:secret"),
+        ("SMTP_URL", "smtps://user:secret@[secret]"),
         ("SMTP_URL", "smtp+plain://mail.example.com"),
         ("SMTP_URL", "smtp+plain://user:secret@localhost"),
         ("SMS_WEBHOOK_URL", "http://sms.example.com/secret"),
         ("SMS_WEBHOOK_URL", "ftp://sms.example.com/secret"),
         ("SMS_WEBHOOK_SECRET", "secret"),
         ("SMS_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"secret").decode()),
+        ("EVENT_WEBHOOK_URL", "http://events.example.com/secret"),
+        ("EVENT_WEBHOOK_URL", "ftp://events.example.com/secret"),
+        ("EVENT_WEBHOOK_URL", "https:///secret"),
+        ("EVENT_WEBHOOK_URL", "events.example.com/secret"),
+        ("EVENT_WEBHOOK_URL", "https://[secret"),
+        ("EVENT_WEBHOOK_URL", "https://events.example.com:secret/"),
+        ("EVENT_WEBHOOK_URL", "https://[secret]/"),
+        ("EVENT_WEBHOOK_URL", "https://secret℀.example.com/"),
+        ("EVENT_WEBHOOK_SECRET", ""),
+        ("EVENT_WEBHOOK_SECRET", "secret"),
+        ("EVENT_WEBHOOK_SECRET", SECRET.removeprefix("whsec_")),
+        ("EVENT_WEBHOOK_SECRET", "whsec_secret!"),
+        ("EVENT_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"secret").decode()),
+        ("EVENT_WEBHOOK_SECRET", "whsec_" + base64.b64encode(b"secret" * 11).decode()),
+        ("SMS_WEBHOOK_URL", "https://sms.example.com:secret/"),
         ("MAIL_FROM", "secret"),
         ("MAIL_FROM", "secret@example.com\nBcc: all@example.com"),
         ("LANGUAGE", "../secret"),
@@ -415,7 +432,8 @@ def test_what_was_given_up_is_forgotten_after_a_week(
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_without_its_value(tmp_path: Path, name: str, value: str) -> None:
-    given = {"ROLLBOOK_SMS_WEBHOOK_URL": "https://sms.example.com", "ROLLBOOK_SMS_WEBHOOK_SECRET": SECRET}
+    given = {f"ROLLBOOK_{kind}_WEBHOOK_URL": "https://hook.example.com" for kind in ("SMS", "EVENT")}
+    given |= {f"ROLLBOOK_{kind}_WEBHOOK_SECRET": SECRET for kind in ("SMS", "EVENT")}
     with pytest.raises(SettingError, match=f"^ROLLBOOK_{name}: ") as told:
         read({**given, f"ROLLBOOK_{name}": value, "ROLLBOOK_DATA": str(tmp_path)})
     assert "secret" not in str(told.value).replace("webhook_secret", "")

@@ -5,15 +5,15 @@ import ssl
 from contextlib import suppress
 from email.utils import parseaddr
 from time import monotonic
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from models.outbox import OutboxMessage
+from server.jobs.delivery.address import LOOPBACK, split
 from server.jobs.delivery.failure import PermanentFailure
 from server.jobs.delivery.mail import as_mail
 
 PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
 """`smtps` is encrypted from the first byte, `smtp` by STARTTLS or not at all, `smtp+plain` for a relay beside us."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATIENCE = 10
 """Seconds that each answer may take."""
 GREETING = 20
@@ -69,12 +69,12 @@ class Smtp:
 
 def read_url(url: str) -> SplitResult:
     """Read the address of a server. Raises ValueError, without telling the password."""
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("smtps://, smtp:// or smtp+plain:// with user:password@host:port is expected")
+    expected = "smtps://, smtp:// or smtp+plain:// with user:password@host:port is expected"
+    parts = split(url, expected)
+    if parts.scheme not in PORTS or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(expected)
     if parts.scheme == "smtp+plain" and (parts.hostname not in LOOPBACK or parts.username):
         raise ValueError("smtp+plain:// is for a relay on loopback, without user and password")
-    _ = parts.port  # raises ValueError where it is none
     return parts
 
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import ssl
 from datetime import UTC, datetime
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import httpx
 import orjson
@@ -13,12 +13,12 @@ import standardwebhooks
 from models import clock
 from models.audit.chain import AuditEvent
 from models.outbox import OutboxMessage
+from server.jobs.delivery.address import LOOPBACK, split
 
 PATIENCE = 10
 """Seconds that connecting and each piece of an answer may take."""
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class RefusedByReceiver(Exception):
@@ -92,9 +92,10 @@ def _written(time: int) -> str:
 
 def read_url(url: str) -> SplitResult:
     """Read the address of a receiver. Raises ValueError unless codes and addresses may be sent there."""
-    parts = urlsplit(url)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
-        raise ValueError("https://... is expected (http:// on loopback only)")
+    expected = "https://... is expected (http:// on loopback only)"
+    parts = split(url, expected)
+    if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        raise ValueError(expected)
     return parts
 
 
