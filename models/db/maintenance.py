@@ -12,6 +12,8 @@ from models.settings import DAY
 
 PIECE = 2_000
 """Rows that are fetched at a time."""
+PAGES = 16
+"""A registration writes 12 pages to SQLite's log, now and then 15: a disk with room for fewer takes no writes."""
 HINDRANCE = """
 SELECT CASE WHEN pg_is_in_recovery() THEN 'a standby takes no writes'
             WHEN current_setting('transaction_read_only')::boolean THEN 'it was made read-only' END
@@ -75,13 +77,15 @@ class SqliteMaintenance(Maintenance):
     def is_writable(self: Any) -> bool:
         """Tell whether the store can be written; that others are writing means that it can.
 
-        After a write that failed, one is tried: the disk may have room again. Else nothing is written.
+        After a write that failed, some are tried: the disk may have room again. Else nothing is written.
         """
         try:
-            self.execute_sql("BEGIN IMMEDIATE")
-            if self.refuses_writes:
+            for _ in range(PAGES if self.refuses_writes else 0):
+                self.execute_sql("BEGIN IMMEDIATE")
                 self.execute_sql("PRAGMA user_version = 0")
-            self.execute_sql("COMMIT" if self.refuses_writes else "ROLLBACK")
+                self.execute_sql("COMMIT")
+            self.execute_sql("BEGIN IMMEDIATE")
+            self.execute_sql("ROLLBACK")
         except peewee.OperationalError as error:
             connection = self.connection()
             if connection.in_transaction:

@@ -5,21 +5,25 @@ pocketbase#4405, gitea#21622, uptime-kuma#1397: a full disk left servers that ha
 
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from scripts.tools.crash.town import children
 from tests.conftest import CHEAP, ROOT, Served
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.once("makes its stores itself")
+MOST_OF_A_FILE = 524_288
+"""Bytes: more than a store needs that was just made, and its log."""
 LOGIN = {"username": "alice", "password": "correct horse"}
 
 
@@ -47,6 +51,12 @@ def full(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting is not allowed here")
     yield data
     subprocess.run([unmount, "--lazy", data], check=True)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A data folder."""
+    return tmp_path / "data"
 
 
 def fill(data: Path) -> Path:
@@ -135,29 +145,54 @@ def test_a_start_on_a_full_disk_is_told_and_leaves_nothing_half_made(full: Path)
     server.end()
 
 
-def test_while_a_disk_is_full_reads_go_on_and_writes_are_told_to_come_again(full: Path) -> None:
-    server = Served(full, {"ROLLBOOK_WORKERS": "1"})
+@contextmanager
+def no_room_on_disk(server: Served) -> Iterator[None]:
+    """Leave no room on the disk of a server, inside."""
+    ballast = fill(server.data)
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def no_room_in_files(server: Served) -> Iterator[None]:
+    """Let no file of a server grow any more, inside: a limit that needs no mount, and fails in other words."""
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in children(server.process.pid)}
+    for pid, (_, hard) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (MOST_OF_A_FILE, hard))
+    yield
+    for pid, usual in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.mark.parametrize(
+    ("folder", "no_room"), [("full", no_room_on_disk), ("small", no_room_in_files)], ids=["disk", "files"]
+)
+def test_while_there_is_no_room_reads_go_on_and_writes_are_told_to_come_again(
+    request: pytest.FixtureRequest, folder: str, no_room: Callable[[Served], AbstractContextManager[None]]
+) -> None:
+    server = Served(request.getfixturevalue(folder), {"ROLLBOOK_WORKERS": "1"})
     register = f"{server.url}/v1/user"
     assert httpx2.post(register, json=LOGIN, timeout=30).json()["code"] == "OK"
     login = httpx2.post(f"{server.url}/v1/login", json=LOGIN, headers={"token": "default"}, timeout=30)
     token = {"token": login.json()["data"]}
     assert httpx2.get(f"{server.url}/readyz", timeout=30).status_code == 200
-    ballast = fill(full)
-    codes = []
-    for number in range(200):
-        answer = httpx2.post(register, json=LOGIN | {"username": f"user{number}"}, timeout=30)
-        codes.append(answer.status_code)
-        if answer.status_code == 503:
-            break
-    assert codes[-1] == 503
-    assert "retry-after" in answer.headers
-    assert {"code", "message"} <= answer.json().keys()
-    problem = httpx2.post(f"{server.url}/user", json={**LOGIN, "username": "b", "email": "b@example.com"}, timeout=30)
-    assert (problem.status_code, problem.headers["content-type"]) == (503, "application/problem+json")
-    assert httpx2.get(f"{server.url}/v1/auth", headers=token, timeout=30).json()["code"] == "OK"
-    assert httpx2.get(f"{server.url}/readyz", timeout=30).status_code == 503
-    assert httpx2.get(f"{server.url}/healthz", timeout=30).status_code == 200
-    ballast.unlink()
+    with no_room(server):
+        codes = []
+        for number in range(200):
+            answer = httpx2.post(register, json=LOGIN | {"username": f"user{number}"}, timeout=30)
+            codes.append(answer.status_code)
+            if answer.status_code == 503:
+                break
+        assert codes[-1] == 503
+        assert "retry-after" in answer.headers
+        assert {"code", "message"} <= answer.json().keys()
+        problem = httpx2.post(
+            f"{server.url}/user", json={**LOGIN, "username": "b", "email": "b@example.com"}, timeout=30
+        )
+        assert (problem.status_code, problem.headers["content-type"]) == (503, "application/problem+json")
+        assert httpx2.get(f"{server.url}/v1/auth", headers=token, timeout=30).json()["code"] == "OK"
+        assert httpx2.get(f"{server.url}/readyz", timeout=30).status_code == 503
+        assert httpx2.get(f"{server.url}/healthz", timeout=30).status_code == 200
     assert httpx2.get(f"{server.url}/readyz", timeout=30).status_code == 200
     assert httpx2.post(register, json=LOGIN | {"username": "carol"}, timeout=30).json()["code"] == "OK"
     assert "Traceback" not in server.log
