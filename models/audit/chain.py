@@ -8,7 +8,8 @@ An event's `chain` is the SHA-256 of the chain of the event before it and of all
 long gone are vouched for by the ones that follow.
 
 The head, one row, is there from the making of the store. It says where the chain begins (what is older was purged) and
-ends, under a seal of its own: cutting off the newest events shows.
+ends, under a seal of its own: cutting off the newest events shows. It also says which accounts and sessions there were:
+a newer one whose event does not wait for the chain shows that the audit was put back as it was before.
 """
 
 import hashlib
@@ -21,10 +22,12 @@ import orjson
 import peewee
 
 from models import clock, settings
+from models.account import Account
 from models.audit import lanes, seals
 from models.audit.events import Event
 from models.audit.lanes import RESTING_SECONDS, SAID, Lane, PendingEvent, SealedEvent
 from models.db.database import Model, database, run_transaction
+from models.session import Session
 
 log = logging.getLogger("rollbook.audit")
 
@@ -69,8 +72,9 @@ class AuditHead(Model):
     last = peewee.BigIntegerField()
     """Id of the newest event, and its chain."""
     last_chain = peewee.CharField(max_length=64)
-    written = peewee.BigIntegerField()
-    """When the head was written, in milliseconds by the store's clock."""
+    accounts = peewee.BigIntegerField(default=0)
+    sessions = peewee.BigIntegerField(default=0)
+    """Ids of the newest account and session that there were when the head was written."""
     seal = peewee.CharField(max_length=64)
 
     class Meta:
@@ -89,15 +93,34 @@ class AuditHead(Model):
     def store(self) -> None:
         """Seal and write what it says now, in place of what was read. Raises Overtaken if somebody was faster."""
         database.begin_immediate()
-        seen, self.written = self.seal, store_time()
+        seen = self.seal
+        self.accounts, self.sessions = _newest(Account), _newest(Session)
         self.seal = seals.sign(self._said())
         values = {name: value for name, value in self.__data__.items() if name != "id"}
         if not AuditHead.update(**values).where(AuditHead.id == HEAD, AuditHead.seal == seen).execute():
             raise Overtaken
 
+    def missed(self) -> tuple[str, int] | None:
+        """Return the table and id of an account or session that came after the head, and whose event is gone.
+
+        Who registers or logs in leaves an event in the same transaction, which waits until a newer head is written. So
+        there is none, unless the audit was put back as it was before. To be read as of one moment with the head.
+        """
+        waiting = PendingEvent.select(PendingEvent.account).where(PendingEvent.account.is_null(False))
+        imports = PendingEvent.select().where(PendingEvent.event == str(Event.IMPORTED))
+        for table, account, newest in ((Account, Account.id, self.accounts), (Session, Session.account, self.sessions)):
+            found = table.select(table.id).where(table.id > newest, account.not_in(waiting)).order_by(table.id).first()
+            if found and not imports.exists():  # one event stands for all accounts of an import
+                return table._meta.table_name, found.id
+        return None
+
     def _said(self) -> bytes:
-        said = [self.purged, self.purged_chain, self.last, self.last_chain, self.written]
+        said = [self.purged, self.purged_chain, self.last, self.last_chain, self.accounts, self.sessions]
         return b"audit head\n" + orjson.dumps(said)
+
+
+def _newest(table: Any) -> int:
+    return table.select(peewee.fn.MAX(table.id)).scalar() or 0
 
 
 class Overtaken(Exception):
@@ -107,7 +130,7 @@ class Overtaken(Exception):
 def begin() -> None:
     """Give a store that was just made its head."""
     database.begin_immediate()
-    head = AuditHead(purged=0, purged_chain=NOTHING, last=0, last_chain=NOTHING, written=store_time())
+    head = AuditHead(purged=0, purged_chain=NOTHING, last=0, last_chain=NOTHING)
     head.seal = seals.sign(head._said())
     AuditHead.insert(head.__data__ | {"id": HEAD}).on_conflict_ignore().execute()
     lanes.forget()
@@ -132,7 +155,8 @@ def _sequence(batch: int, tell: Tell | None) -> int:
     if not entries:
         return 0
     marks: list[SealedEvent] = []
-    if head is None or not head.is_sealed() or (newest and newest.id > head.last):
+    # where others have written a newer head meanwhile, `missed` is wrong, but then nothing of this is kept
+    if head is None or not head.is_sealed() or (newest and newest.id > head.last) or head.missed():
         head, marks = _begin_anew(head, newest)
     rows = []
     for entry in [*marks, *entries]:

@@ -7,17 +7,13 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from models.account import Account
 from models.audit.chain import NOTHING, AuditEvent, AuditHead, store_time
 from models.audit.events import Event
 from models.audit.lanes import LIFETIME, PendingEvent, SealedEvent
-from models.session import Session
 
 BEFORE_ALL = -(2**63)
 PAGE = 1_000
 """Events that are read at a time."""
-SLACK_SECONDS = 600
-"""By so much the clocks of instances and store may differ."""
 
 
 class Point(NamedTuple):
@@ -114,26 +110,15 @@ def tail() -> Tail:
 
 
 def head_faults() -> Iterator[str]:
-    """Yield what is wrong with the head by itself, and against what the rest of the store knows.
-
-    Who registers or logs in leaves an event in the same transaction. So no account or session is newer than the head
-    and all events are, unless these were put back as they were before.
-    """
+    """Yield what is wrong with the head by itself, and against what the rest of the store knows."""
     head = AuditHead.find()
     if head is None:
         yield "the head was removed"
         return
     if not head.is_sealed():
         yield "the head was altered, or sealed by a key that the server does not have"
-    known = [head.written // 1000]
-    for table in (AuditEvent, PendingEvent):
-        newest = table.select().order_by(table.id.desc()).first()
-        known += [newest.created] if newest else []
-    beyond, now = max(known) + SLACK_SECONDS, store_time() // 1000 + SLACK_SECONDS
-    for other in (Account, Session):
-        newer = other.select(other.id).where(other.created > beyond, other.created <= now).order_by(other.id).first()
-        if newer:
-            yield f"the head is older than {other._meta.table_name} {newer.id}: newer events were removed with it"
+    if newer := head.missed():
+        yield f"the head is older than {' '.join(map(str, newer))}: newer events were removed with it"
 
 
 def verify(

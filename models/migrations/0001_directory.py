@@ -213,7 +213,8 @@ def up(migrator: Any, db: Any) -> None:
         purged_chain = peewee.CharField(max_length=64)
         last = peewee.BigIntegerField()
         last_chain = peewee.CharField(max_length=64)
-        written = peewee.BigIntegerField()
+        accounts = peewee.BigIntegerField()
+        sessions = peewee.BigIntegerField()
         seal = peewee.CharField(max_length=64)
 
     db.create_tables(

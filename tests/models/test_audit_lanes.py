@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import peewee
 import pytest
+from typer.testing import Result
 
 from models import clock
 from models.account import Account
@@ -16,7 +18,8 @@ from models.audit.chain import AuditEvent, AuditHead, Overtaken, sequence
 from models.audit.events import Event, note, note_refusal
 from models.audit.lanes import COUNTING_SECONDS, RESTING_SECONDS, PendingEvent
 from models.audit.verification import Finding, events, head_faults, pending, tail, verify
-from models.db.database import database, run_transaction, transaction
+from models.db.database import connect, database, run_transaction, transaction
+from models.departure import delete_account
 from models.errors import WrongCredentials
 from models.session import Session
 from server.jobs.sequencer import Sequencer
@@ -227,7 +230,7 @@ def test_nobody_waits_for_a_sequencer_and_acts_go_on_without_one(register: Calla
     alice = register("alice")
     act(1)
     with transaction():
-        assert chain._sequence(1000) == 2  # and does not commit yet
+        assert chain._sequence(1000, None) == 2  # and does not commit yet
         with elsewhere() as other:
             other(lambda: database.execute_sql("SET lock_timeout = 50"))
             other(lambda: run_transaction(lambda: Session.open(alice, "dbms", "a secret")))
@@ -428,30 +431,53 @@ def test_a_store_has_a_sealed_head_from_its_making(new_store: Callable[[], dict[
 
 
 @pytest.mark.parametrize("what", ["account", "session"])
-def test_an_older_audit_under_a_newer_store_is_told(
-    register: Callable[..., Account], monkeypatch: pytest.MonkeyPatch, what: str
+def test_an_older_audit_under_a_newer_store_is_told_at_once_and_leaves_its_mark(
+    register: Callable[..., Account], what: str
 ) -> None:
     alice = register("alice")
     sequence()
     copy = {table: list(table.select().dicts()) for table in (AuditEvent, AuditHead)}
-    usual = clock.now
-    monkeypatch.setattr(clock, "now", lambda: usual() - 10**6)  # so that what follows is newer by more than the slack
-    now = usual()
-    with monkeypatch.context() as patch:
-        patch.setattr(clock, "now", lambda: now)
-        if what == "account":
-            register("bob")
-        else:
-            run_transaction(lambda: Session.open(alice, "dbms", "a secret"))
-        sequence()
+    if what == "account":
+        register("bob")
+    else:
+        run_transaction(lambda: Session.open(alice, "dbms", "a secret"))
+    assert list(head_faults()) == [], "its event waits"
+    sequence()
     assert list(head_faults()) == []
     for table, rows in copy.items():
         table.delete().execute()
         table.insert_many(rows).execute()
-    # the copy is of long ago: its own times, and the seal of its head
-    head = AuditHead.get()
-    monkeypatch.setattr(chain, "store_time", lambda: (now - 10**6) * 1000)
-    with transaction():
-        head.store()
-    AuditEvent.update(created=now - 10**6).execute()
     assert [fault for fault in head_faults() if f"older than {what}" in fault] != []
+    assert check().fault is None, "the chain alone does not show it"
+    register("carol")
+    sequence()
+    assert list(head_faults()) == []
+    assert "when it was written the head did not fit" in str(check().fault)
+
+
+def test_accounts_of_an_import_are_newer_than_the_head_until_its_event_is_in_the_chain(
+    operate: Callable[..., Result], settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts.jsonl"
+    file.write_text('{"username": "li"}\n')
+    imported = operate("account", "import", str(file))
+    assert imported.exit_code == 0, imported.stderr
+    connect(settings.database_url)
+    assert list(head_faults()) == []
+    sequence()
+    assert list(head_faults()) == []
+    assert check().fault is None
+
+
+def test_who_leaves_makes_no_head_too_old(register: Callable[..., Account]) -> None:
+    register("alice")
+    bob = register("bob")
+    sequence()
+    run_transaction(lambda: delete_account(Account.by_id(bob.id)))
+    assert list(head_faults()) == []
+    sequence()
+    register("carol")
+    assert list(head_faults()) == []
+    sequence()
+    assert list(head_faults()) == []
+    assert check().fault is None
