@@ -2,7 +2,8 @@
 
 The estimator is zxcvbn's. Its words are those of the package, passwords from breaches and of Chinese users, Chinese
 words in pinyin (`words/`), and those of one call, which stay in a dictionary of that call: the package keeps them in
-one that all threads share. All constants were chosen by lists that the tests do not measure by.
+one that all threads share. Which constants were chosen by which lists stands on the documentation's
+page on security.
 """
 
 import re
