@@ -65,7 +65,13 @@ def _break() -> None:
 def _leak() -> None:
     """Tell secrets."""
     # the log, metrics and traces: what was asked, with the whole query
-    access_log.action = lambda request: request.scope["query_string"].decode("latin-1")
+    end = access_log.AccessLog.end
+
+    def end_with_query(self: Any, request: Any, begun: float) -> None:
+        request.action = request.scope["query_string"].decode("latin-1")
+        end(self, request, begun)
+
+    access_log.AccessLog.end = end_with_query  # type: ignore[method-assign]
     # the store: tokens instead of their digests, codes instead of their seals
     models.session.digest = lambda secret: secret[:64]
     post = OutboxMessage.post.__func__  # type: ignore[attr-defined]

@@ -254,20 +254,20 @@ def test_annotation_reads_with_the_cookie_of_its_login_and_without_a_body(explor
     explorer.open("annotation")
     person = {"user_id": "zhangsan", "user_name": "法外狂徒张三"}
     assert explorer.call_json("read") == {"ret": -1, "msg": "用户未登录"}
-    assert explorer.call_json("register", **person, password="correct horse") == {"ret": 0, "msg": "创建成功"}
+    assert explorer.call_json("register", person | {"password": "correct horse"}) == {"ret": 0, "msg": "创建成功"}
     assert explorer.call_json("read") == {"ret": 0, **person}
     assert explorer.call_json("read_get_friends") == {"ret": 0, "sum": 0, "friends": []}
     assert urlsplit(explorer.sent().url).query == "action=get_friends"
     assert explorer.sent().post_data is None
     explorer.call("act", {"action": "logout"})
-    assert explorer.call_json("log_in", user_id="zhangsan", password="correct horse")["ret"] == 0
+    assert explorer.call_json("log_in", {"user_id": "zhangsan", "password": "correct horse"})["ret"] == 0
     assert explorer.call_json("update", {"action": "change_name", "user_name": "张三"})["ret"] == 0
 
 
 @pytest.mark.usefixtures("store")
 def test_annotation_exports_a_file(explorer: Explorer) -> None:
     explorer.open("annotation")
-    explorer.call("register", user_id="zhangsan", user_name="张三", password="correct horse")
+    explorer.call("register", {"user_id": "zhangsan", "user_name": "张三", "password": "correct horse"})
     entities = [{"id": 7, "name": "刘备"}, {"id": 8, "name": "关羽"}]
     with transaction():
         project = Project.import_graph("三国", Account.by_username("zhangsan"), entities)

@@ -46,7 +46,7 @@ def test_sigterm_finishes_the_request_in_hand(serve: Callable[..., Served]) -> N
     with ThreadPoolExecutor() as pool, httpx2.Client(base_url=server.url, timeout=60) as kept:
         assert "connection" not in kept.get("/healthz").headers
         slow = pool.submit(kept.post, "/v1/user", json=account)
-        time.sleep(0.5)
+        time.sleep(1)
         assert not slow.done()
         server.process.send_signal(signal.SIGTERM)
         assert slow.result().json() == {"code": "OK", "message": "用户创建成功", "data": None}

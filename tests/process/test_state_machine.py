@@ -31,7 +31,7 @@ def test_five_contracts_and_the_reference_agree_at_every_step(
         record_property("steps", world.steps)
 
 
-def _accept_everywhere(contract: str, secret_of_another: str) -> Session:
+def _accept_everywhere(contract: str, secret_of_another: str, with_account: bool = False) -> Session:
     """Find a session whatever its contract is."""
     found = Session.get_or_none(Session.secret_digest == secret.digest(secret_of_another))
     if found is None:
