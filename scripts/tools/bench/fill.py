@@ -25,6 +25,7 @@ from models import settings
 from models.access_key import AccessKey, sign
 from models.account import Account
 from models.account_block import SIZE as BLOCK
+from models.audit.chain import HEAD, AuditHead
 from models.db.database import connect, database, transaction
 from models.keys import derive
 from models.migrations import FOLDER, migrate
@@ -112,7 +113,8 @@ def fill(folder: Path, accounts: int, relations: int, argon2: dict[str, Any]) ->
     (folder / "secret_key").touch(mode=0o600)
     (folder / "secret_key").write_text(secrets.token_hex(32))
     settings.apply(DirectorySettings(secret_key=(folder / "secret_key").read_bytes(), **argon2))
-    connect(f"sqlite:///{folder.resolve()}/rollbook.sqlite3")
+    store = f"sqlite:///{folder.resolve()}/rollbook.sqlite3"
+    connect(store)
     try:
         migrate()
         with transaction():
@@ -135,6 +137,12 @@ def fill(folder: Path, accounts: int, relations: int, argon2: dict[str, Any]) ->
         file.execute("PRAGMA journal_mode = WAL")
     finally:
         file.close()
+    connect(store)
+    try:
+        with transaction():
+            AuditHead.get_by_id(HEAD).store()  # these accounts and sessions have no events
+    finally:
+        database.close()
     made = {"accounts": accounts, "accesskey": accesskey, "shape": _shape()}
     (folder / "bench.json").write_text(json.dumps(made))
     return Store.open(folder)
