@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from scripts.tools import contract_coverage
 from scripts.tools.crash.town import children
 from tests.conftest import CHEAP, ROOT, Served
 from tests.postgres import PostgresServer
@@ -168,9 +169,14 @@ def no_room_in_files(server: Served) -> Iterator[None]:
     ("folder", "no_room"), [("full", no_room_on_disk), ("small", no_room_in_files)], ids=["disk", "files"]
 )
 def test_while_there_is_no_room_reads_go_on_and_writes_are_told_to_come_again(
-    request: pytest.FixtureRequest, folder: str, no_room: Callable[[Served], AbstractContextManager[None]]
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    no_room: Callable[[Served], AbstractContextManager[None]],
 ) -> None:
+    monkeypatch.delenv(contract_coverage.FILE)  # that file is larger than any of the server's may become
     server = Served(request.getfixturevalue(folder), {"ROLLBOOK_WORKERS": "1"})
+    request.addfinalizer(server.end)
     register = f"{server.url}/v1/user"
     assert httpx2.post(register, json=LOGIN, timeout=30).json()["code"] == "OK"
     login = httpx2.post(f"{server.url}/v1/login", json=LOGIN, headers={"token": "default"}, timeout=30)
