@@ -7,6 +7,7 @@ original, and the server of the original against the proofs of the changed one.
 import argparse
 import json
 import re
+import resource
 import sys
 import time
 from collections import Counter
@@ -49,10 +50,11 @@ def main() -> int:
     verdicts = []
     for verdict in judge(chosen, contracts, known, asked.processes):
         verdicts.append(verdict)
+        if asked.json:  # each time, for a run that is ended before its end
+            told = [one._asdict() for one in verdicts]
+            asked.json.write_text(json.dumps(told, ensure_ascii=False, indent=1), "utf-8")
         if not verdict.fault:
             print(f"survived: {verdict.mutant}: {_reason(verdict, listed['survivors'])}", flush=True)
-    if asked.json:
-        asked.json.write_text(json.dumps([one._asdict() for one in verdicts], ensure_ascii=False, indent=1), "utf-8")
     return _report(verdicts, listed["survivors"], time.monotonic() - begun)
 
 
@@ -76,7 +78,8 @@ def _report(verdicts: list[Verdict], survivors: list[dict[str, str]], seconds: f
     print(
         f"seen at start {runs['start']}, in the changed server {runs['server']}, by the changed proofs {runs['proofs']}"
     )
-    print(f"{seconds:.0f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
     unexplained = [one for one in verdicts if not one.fault and _reason(one, survivors).isupper()]
     print(f"killed {len(killed)} of {len(verdicts)} mutants", flush=True)
     return 1 if unexplained or len(killed) < ENOUGH * len(verdicts) else 0

@@ -9,7 +9,8 @@ from peewee import fn
 
 from models.outbox import OutboxMessage
 from scripts.tools.journeys.arazzo import ABSENT, Request
-from scripts.tools.mutate.probes import by, members, put
+from scripts.tools.mutate.asking import members, put
+from scripts.tools.mutate.callers import by
 from scripts.tools.mutate.proof import OTHER, Base, Proof
 
 MOST = 8_000
@@ -25,8 +26,12 @@ def use_up(proof: Proof) -> Iterator[str]:
         if not proof.focus.probes(name):
             continue
         for number, limit in enumerate(operation.get("x-rate-limit", [])):
-            if proof.focus.uses_up(limit["name"]) and not _holds(proof, name, limit):
+            if not proof.focus.uses_up(limit["name"]):
+                continue
+            if not _holds(proof, name, limit):
                 yield f"{name}: x-rate-limit {number} {limit['name']} does not hold"
+            yield from proof.of_limits
+            proof.of_limits.clear()
 
 
 def _holds(proof: Proof, name: str, limit: dict[str, Any]) -> bool:
@@ -74,7 +79,7 @@ def _repeat(
         answer = proof.send(request, "limited", address=_address(limit["per"], number))
         told = answer.headers.get("ratelimit-policy")
         if number == limit["limit"]:
-            list(proof.complaints(base.operation, "", answer))
+            proof.of_limits += proof.complaints(base.operation, f"{base.operation}: beyond {limit['name']}", answer)
             return number, _last_message() == sent if soft else told == policy
         if told or (soft and _last_message() == sent):
             break

@@ -1,8 +1,11 @@
 """The mutants of a contract: every place at which its document can be changed in one way, one at a time.
 
-Two changes are not made, since they change nothing. An example of a request becomes one that does not fit: another
-value that fits is as good an example. And `nullable` of a member that a request may leave out stays, since by the rule
-of the house null is then the same as nothing (`server/contract/members.py`), whatever `nullable` says.
+Some changes are not made, since nobody could ever see them. An example of a request becomes one that does not fit:
+another value that fits is as good an example. `nullable` of a member that a request may leave out stays, since by the
+rule of the house null is then the same as nothing (`server/contract/members.py`), whatever `nullable` says. What only
+answers hold is not widened in a limit or a pattern, since whatever is answered fits as before, and it is narrowed to
+what nothing fits: no answer need ever be just as long as it may be. And what stands in `components` and is referred
+to by nothing stays: an `allOf` of the YAML was put in place of its reference, and is changed there.
 """
 
 import copy
@@ -22,6 +25,8 @@ from server.specs import Contract
 
 LIMITS = {"maxLength": 1, "minLength": -1, "maximum": 1, "minimum": -1, "maxItems": 1, "minItems": -1, "limit": 1}
 """Word -> what makes it wider."""
+HUGE = 10**9
+"""More than any answer has."""
 TOO_LONG = "x" * 5_000
 """For every text of a request."""
 Place = tuple[Any, ...]
@@ -74,10 +79,13 @@ def mutants(contract: Contract) -> Iterator[Mutant]:
     """Yield every mutant of a contract."""
     reach = _Reach(contract.document)
     for place, node in _nodes(contract.document):
-        for kind, what, change in _changes(contract.document, place, node):
+        if reach.is_left_over(place):
+            continue
+        answers = reach.is_answered_only(place)
+        for kind, what, change in _changes(contract.document, place, node, answers):
             if kind == "nullable" and not reach.tells_null(place):
                 continue
-            about = " (of answers alone)" if reach.is_answered_only(place) else ""
+            about = " (of answers alone)" if answers else ""
             yield Mutant(contract.stem, kind, place, f"{what}{about}", change, reach.focus(place, what))
 
 
@@ -134,6 +142,14 @@ class _Reach:
         inside = "responses" in place or (place[:3] in self.answered and place[:2] != ("components", "headers"))
         return inside or place in self.demanded
 
+    def is_left_over(self, place: Place) -> bool:
+        """Tell whether a place is in a component that no operation refers to."""
+        return (
+            place[0:1] == ("components",)
+            and len(place) > 2
+            and not any(place[:3] in one for one in self.needs.values())
+        )
+
     def is_answered_only(self, place: Place) -> bool:
         """Tell whether no request is read by it."""
         inside = "responses" in place or place[:2] == ("components", "headers")
@@ -144,7 +160,7 @@ class _Reach:
         limits: frozenset[str] | None = frozenset()
         if "x-rate-limit" in place:
             limits = frozenset({what.partition(" ")[0]})
-        elif re.search("429|[Tt]hrottled", f"{place} {what}"):
+        elif re.search("429|[Tt]hrottled|RateLimit", f"{place} {what}"):
             limits = None
         if place[0] == "paths":
             if place[:3] in self.names:
@@ -165,8 +181,8 @@ def _nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
             yield from _nodes(value, (*place, key))
 
 
-def _changes(document: dict[str, Any], place: Place, node: Any) -> Iterator[tuple[str, str, Change]]:
-    """Yield what can be changed at a node: kind, in words, and what does it."""
+def _changes(document: dict[str, Any], place: Place, node: Any, answers: bool) -> Iterator[tuple[str, str, Change]]:
+    """Yield what can be changed at a node: kind, in words, and what does it. answers: whether only they hold it."""
     if place[-1:] == ("x-rate-limit",) and isinstance(node, list):
         for number, limit in enumerate(node):
             yield "x-rate-limit", f"{limit['name']} is gone", partial(_drop_entry, number)
@@ -181,11 +197,12 @@ def _changes(document: dict[str, Any], place: Place, node: Any) -> Iterator[tupl
     for word, step in LIMITS.items() if is_schema or place[-2:-1] == ("x-rate-limit",) else ():
         if isinstance(bound := node.get(word), int):
             about = f"{node['name']} " if "per" in node else ""
-            for direction, by in (("wider", step), ("narrower", -step)):
-                if bound + by >= 0:
+            nothing = -bound if step > 0 else HUGE
+            for direction, by in (("narrower", nothing),) if answers else (("wider", step), ("narrower", -step)):
+                if by and bound + by >= 0:
                     change = _put(word, bound + by)
                     yield "limit", f"{about}{word} {direction}: {bound} becomes {bound + by}", change
-    yield from _of_schema(node) if is_schema else ()
+    yield from _of_schema(node, answers) if is_schema else ()
     yield from _of_operation(document, place, node)
     yield from _of_examples(node, "responses" in place)
     yield from _swaps(document, place, node)
@@ -217,13 +234,15 @@ def _swap(one: str, other: str, node: Any) -> None:
     node[one], node[other] = node[other], node[one]
 
 
-def _of_schema(node: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
+def _of_schema(node: dict[str, Any], answers: bool) -> Iterator[tuple[str, str, Change]]:
     if choices := node.get("enum"):
         stranger = max(choices) + 1 if isinstance(choices[0], int) else "an-added-value"
         yield "enum", f"wider: {stranger} is added", _put("enum", [*choices, stranger])
         if len(choices) > 1:
             yield "enum", f"narrower: {choices[-1]} is gone", _put("enum", choices[:-1])
-    if pattern := node.get("pattern"):
+    if answers and "pattern" in node:
+        yield "pattern", "narrower: nothing fits", _put("pattern", "(?!)")
+    elif pattern := node.get("pattern"):
         yield "pattern", "wider: there is none", partial(_drop, "pattern")
         yield "pattern", "narrower: no digits", _put("pattern", f"^(?!.*[0-9]){pattern.removeprefix('^')}")
     yield "nullable", f"{bool(node.get('nullable'))} is flipped", _put("nullable", not node.get("nullable"))

@@ -18,6 +18,7 @@ from scripts.tools.journeys.inputs import Inputs
 from scripts.tools.journeys.journeys import Journey, Workflow, load_journey
 from scripts.tools.mutate.envelope import METHODS, Envelope, read_json
 from scripts.tools.mutate.seen import Seen
+from scripts.tools.mutate.sent import Sent
 from server.cli.contract_check import follow
 from server.contract.validation import compile_schema, make_cast, merge
 from server.specs import Contract
@@ -70,14 +71,16 @@ class Proof:
         self.inputs = Undisturbed(server)
         self.clients: dict[str, ContractClient] = {}
         self.seen = Seen(contract, self.operations, self.envelope)
+        self.sent = Sent(self.operations)
         self.bases: list[Base] = []
+        self.of_limits: list[str] = []
         self.validators: dict[tuple[str, str, str], Any] = {}
         self.credentials = {who: self._make(who) for who in (OTHER, ADMIN)}
 
     def faults(self) -> Iterator[str]:
         """Yield what does not hold."""
         from scripts.tools.mutate.limits import use_up  # noqa: PLC0415  # they need each other
-        from scripts.tools.mutate.probes import probe  # noqa: PLC0415
+        from scripts.tools.mutate.probes import probe, probe_acts  # noqa: PLC0415
 
         probed: set[tuple[str, ...]] = set()
         for workflow in self.journey.workflows:
@@ -100,8 +103,14 @@ class Proof:
             yield from use_up(self)
         names = {key[0] for key in probed}
         for name in self.operations:
-            if self.focus.probes(name) and name not in names:
+            if not self.focus.probes(name):
+                continue
+            if name not in names:
                 yield f"{name}: no step of the journey succeeds"
+            first = next((base for base in self.bases if base.operation == name and base.succeeded), None)
+            yield from probe_acts(self, first) if first else ()
+        for name in filter(self.focus.probes, names):
+            yield from self.sent.missing(name)
         yield from self.seen.missing(names, self.focus.limits != frozenset())
 
     def _take(self, workflow: Workflow, step: Step, walk: Walk) -> tuple[Base | None, list[str]]:
@@ -120,7 +129,9 @@ class Proof:
             return make_request(operation, bind(step, common, Walk(walk.inputs, outputs)))
 
         try:
-            walk.response = answer = self.send(request())
+            asked = request()
+            self.sent.note(name, asked)
+            walk.response = answer = self.send(asked)
             faults = list(self.complaints(name, where, answer))
             criteria = step["successCriteria"] + step.get("x-successCriteria", [])
             faults += [f"{where}: criterion {n} does not hold" for n, one in enumerate(criteria) if not walk.holds(one)]

@@ -74,6 +74,8 @@ def _texts(schema: Schema, usual: str) -> Iterator[Value]:
         past = _first(_without(schema, word), (one for one in _of_length(usual, beyond) if len(one) == beyond and one))
         if at is not None:
             yield Value(f"at {word}", at, True)
+            if word == "maxLength":
+                yield Value("at maxLength with spaces around", f" {at} ", "x-trim" in schema)
         if past is not None:
             yield Value(f"past {word}", past, False)
     for word in {"pattern", "format"} & schema.keys():
